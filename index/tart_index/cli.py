@@ -1,0 +1,185 @@
+"""`tart index`: build, look at and check index folders."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from tart.formats import PRESETS
+from tart.options import hardware_options, model_option
+from tart.readers.options import LAYOUTS
+
+if TYPE_CHECKING:
+    from tart_index.builder import BuildResult
+
+
+
+@click.group()
+def index() -> None:
+    """Build, look at and check index folders."""
+
+
+@index.command()
+@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
+@click.option("--out", "-o", required=True, type=click.Path(path_type=Path), help="The index folder.")
+@model_option()
+@click.option("--format", "input_format", type=click.Choice(list(PRESETS)), help="Input format. [default: the model's own]")
+@click.option("--fields", metavar="MAP", help="Which fields to read: id=_id,title=name,text=abstract+body,metadata=year.")
+@click.option("--layout", type=click.Choice(LAYOUTS), help="What the sources are. [default: told by their names]")
+@click.option("--encoding", default="utf-8", show_default=True, help="Of text files.")
+@click.option("--on-error", type=click.Choice(["fail", "skip"]), default="fail", show_default=True, help="At a bad row.")
+@click.option("--default-instruction", default="", metavar="TEXT", help="Applied where a query names none.")
+@click.option("--prompt", "prompts", multiple=True, metavar="NAME=TEXT", help="A named instruction; may be repeated.")
+@click.option("--part-size", type=click.IntRange(min=1), help="Documents in a part: what a killed build loses at most.")
+@click.option("--replace", is_flag=True, help="Build over another model's index, or a damaged one.")
+@hardware_options
+@click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
+def build(sources: tuple[str, ...], out: Path, as_json: bool, **settings: Any) -> None:
+    """Embed a corpus into an index folder.
+
+    SOURCE is a JSON lines, Parquet, CSV or TSV file (.gz and .zst too), a BEIR folder, a folder of text, Markdown or
+    Python files, a saved `datasets` folder, or - for JSON lines on standard input. A build that was killed goes on
+    where it was when the same command runs again; over a corpus that has changed, only changed parts are embedded.
+
+    \b
+    tart index build docs.jsonl --out my-index
+    tart index build papers.parquet --fields id=doi,text=abstract,metadata=year+venue --out papers
+    tart index build ./src --layout python --out code
+    zcat dump.jsonl.gz | tart index build - --out my-index --on-error skip
+    """
+    result = _build(sources, out, settings)
+    if as_json:
+        click.echo(json.dumps(_summary(out, result)))
+    else:
+        click.echo(_sentence(out, result))
+
+
+@index.command()
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def info(folder: Path, as_json: bool) -> None:
+    """Tell what an index holds.
+
+    \b
+    tart index info my-index
+    tart index info my-index --json | jq .count
+    """
+    from tart_index.folder import IndexFolder
+
+    manifest = IndexFolder.open(folder).manifest
+    body = json.loads(manifest.to_bytes())
+    if as_json:
+        click.echo(json.dumps(body))
+        return
+    size = sum(file.bytes for part in manifest.parts for file in part.files.values())
+    _print_rows(
+        {
+            "documents": f"{manifest.count:,} ({manifest.truncated:,} longer than the model takes, truncated)",
+            "parts": f"{len(manifest.parts)}, {size / 2**20:,.1f} MiB",
+            "vectors": f"{manifest.dim} x float32, {body['metric']}",
+            "model": f"{manifest.model.name} ({manifest.model.dtype}, {manifest.model.max_length} tokens)",
+            "model fingerprint": manifest.model.fingerprint,
+            "input format": manifest.input_format.name,
+            "default instruction": manifest.default_instruction or "none",
+            "named instructions": ", ".join(f"{k}: {v}" for k, v in manifest.prompts.items()) or "none",
+            "sources": ", ".join(manifest.sources),
+            "skipped rows": ", ".join(f"{n} {reason}" for reason, n in manifest.skipped.items()) or "none",
+            "version": f"{manifest.version}, {manifest.created_at}, by {manifest.created_by}",
+            "fingerprint": manifest.fingerprint,
+        }
+    )
+
+
+@index.command()
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+def verify(folder: Path) -> None:
+    """Read every byte of an index and compare it with its checksums.
+
+    \b
+    tart index verify my-index
+    """
+    from tart_index.folder import IndexFolder
+
+    opened = IndexFolder.open(folder)
+    parts = list(opened.verify())
+    click.echo(f"{folder}: sound: {len(opened):,} documents in {len(parts)} parts, {opened.manifest.fingerprint}")
+
+
+def _build(sources: Sequence[str], out: Path, settings: Mapping[str, Any]) -> BuildResult:
+    from tart.encoder import Encoder
+    from tart.readers import FieldMap, ReadOptions
+    from tart_index.builder import PART_SIZE, BuildOptions, build_index
+    from tart_index.corpus import Corpus
+    from tart_index.progress import BuildBar
+    from tart_index.writer import refuse_foreign
+
+    fields = FieldMap.parse(settings["fields"]) if settings["fields"] else FieldMap()
+    read = ReadOptions(fields, settings["encoding"], settings["on_error"], settings["layout"])
+    options = BuildOptions(
+        part_size=settings["part_size"] or PART_SIZE,
+        replace=settings["replace"],
+        default_instruction=settings["default_instruction"],
+        prompts=dict(_named(prompt) for prompt in settings["prompts"]),
+    )
+    corpus = Corpus.from_sources(sources, read)
+    refuse_foreign(out)
+    encoder = Encoder.load(
+        settings["model"],
+        device=settings["device"],
+        dtype=settings["dtype"],
+        threads=settings["threads"],
+        input_format=settings["input_format"],
+    )
+    with BuildBar() as bar:
+        return build_index(corpus, out, encoder, options, bar)
+
+
+def _named(prompt: str) -> tuple[str, str]:
+    name, equals, text = prompt.partition("=")
+    if not equals or not name.strip() or not text.strip():
+        raise click.BadParameter(f"found {prompt!r}; wanted NAME=TEXT", param_hint="--prompt")
+    return name.strip(), text.strip()
+
+
+def _summary(out: Path, result: BuildResult) -> dict[str, Any]:
+    manifest = result.manifest
+    return {
+        "index": str(out),
+        "version": manifest.version,
+        "fingerprint": manifest.fingerprint,
+        "changed": result.changed,
+        "documents": manifest.count,
+        "embedded": result.embedded,
+        "truncated": manifest.truncated,
+        "skipped": dict(result.report.skipped),
+    }
+
+
+def _sentence(out: Path, result: BuildResult) -> str:
+    manifest = result.manifest
+    lines = [
+        f"{out}: {manifest.count:,} documents, version {manifest.version}"
+        + ("" if result.changed else " (unchanged)")
+        + f"; {result.embedded:,} embedded now, {manifest.count - result.embedded:,} taken over"
+    ]
+    if manifest.truncated:
+        lines.append(
+            f"{manifest.truncated:,} documents were longer than the model's {manifest.model.max_length} tokens; "
+            "their ends are not searched"
+        )
+    if result.report.skipped:
+        reasons = ", ".join(f"{count:,} {reason}" for reason, count in result.report.skipped.items())
+        lines.append(f"skipped rows: {reasons}")
+        lines.extend(f"  {message}" for message in result.report.messages)
+    lines.append(f'search it: tart search {out} "your query" -i "your instruction"')
+    return "\n".join(lines)
+
+
+def _print_rows(rows: Mapping[str, str]) -> None:
+    width = max(map(len, rows))
+    for name, value in rows.items():
+        click.echo(f"{name:<{width}}  {value}")

@@ -1,0 +1,82 @@
+"""Files that must be whole: checksums, flushes, and errors that say what to do."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tart.errors import IndexFolderError
+from tart_index.manifest import StoredFile
+
+_CHUNK = 1 << 20
+
+
+def stored(file: Path) -> StoredFile:
+    """Size and checksum of a file as it is now."""
+    digest = hashlib.sha256()
+    with file.open("rb") as stream:
+        while chunk := stream.read(_CHUNK):
+            digest.update(chunk)
+    return StoredFile(file.stat().st_size, "sha256:" + digest.hexdigest())
+
+
+def check_size(file: Path, wanted: StoredFile) -> None:
+    """Compares a file's size with what was stored.
+
+    Raises:
+        IndexFolderError: The file is missing or has another size.
+    """
+    try:
+        size = file.stat().st_size
+    except OSError as error:
+        raise IndexFolderError(f"{file}: {error.strerror}; build the index anew") from error
+    if size != wanted.bytes:
+        raise IndexFolderError(f"{file}: {size} bytes, the manifest says {wanted.bytes}; build the index anew")
+
+
+def check_content(file: Path, wanted: StoredFile) -> None:
+    """Compares a file's bytes with what was stored.
+
+    Raises:
+        IndexFolderError: The file is missing or its bytes have changed.
+    """
+    check_size(file, wanted)
+    if stored(file) != wanted:
+        raise IndexFolderError(f"{file}: its bytes have changed since it was written; build the index anew")
+
+
+def write_synced(file: Path, content: bytes) -> None:
+    """Writes a file through to the disk."""
+    with file.open("wb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def sync(path: Path) -> None:
+    """Flushes a file, or a folder's list of names, to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turns a failing disk into an error that says what to do.
+
+    Raises:
+        IndexFolderError: The operating system refused a write.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            advice = "free some space and run the same command again: finished parts are kept"
+            raise IndexFolderError(f"{path}: the disk is full; {advice}") from error
+        raise IndexFolderError(f"{path}: cannot be written ({error.strerror or error})") from error

@@ -1,0 +1,204 @@
+"""The manifest: what an index folder holds, checked once when it is read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from tart.errors import IndexFolderError, ModelError
+from tart.formats import InputFormat
+
+FORMAT = 1
+KIND = "tart-index"
+METRIC = "inner_product"
+VECTORS = "vectors.npy"
+DOCUMENTS = "documents.arrow"
+
+_PART_NAME = re.compile(r"[0-9a-f]{32}")
+_CHECKSUM = re.compile(r"sha256:[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A file of a part: its size in bytes and its SHA-256."""
+
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """An immutable slice of the index.
+
+    Attributes:
+        name: Names its folder; derived from its documents, model and format, so equal content has equal names.
+        count: Documents.
+        truncated: Documents that were longer than the model takes.
+        files: Size and checksum of each file by name.
+    """
+
+    name: str
+    count: int
+    truncated: int
+    files: Mapping[str, StoredFile]
+
+    def __post_init__(self) -> None:
+        if not _PART_NAME.fullmatch(self.name):
+            raise IndexFolderError(f"part name {self.name!r} is not 32 hexadecimal digits; the index is damaged")
+        if set(self.files) != {VECTORS, DOCUMENTS}:
+            raise IndexFolderError(f"part {self.name} lists the files {sorted(self.files)}; the index is damaged")
+        if self.count < 1 or not 0 <= self.truncated <= self.count:
+            raise IndexFolderError(f"part {self.name} counts {self.count} documents; the index is damaged")
+        for file in self.files.values():
+            if file.bytes < 1 or not _CHECKSUM.fullmatch(file.sha256):
+                raise IndexFolderError(f"part {self.name} has no valid checksums; the index is damaged")
+
+    @classmethod
+    def from_json(cls, row: Mapping[str, Any]) -> Part:
+        """Reads what `dataclasses.asdict` made of a part."""
+        files = {str(name): StoredFile(int(file["bytes"]), str(file["sha256"])) for name, file in row["files"].items()}
+        return cls(str(row["name"]), int(row["count"]), int(row["truncated"]), files)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredModel:
+    """The model that made the vectors: its name, its fingerprint, the number type and the token limit used."""
+
+    name: str
+    fingerprint: str
+    dtype: str
+    max_length: int
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """One published version of an index.
+
+    Attributes:
+        version: Counts publications into this folder, from 1.
+        created_at: UTC, ISO 8601.
+        created_by: Program and version.
+        dim: Length of a vector.
+        model: What made the vectors.
+        input_format: How documents were, and queries must be, turned into model input.
+        default_instruction: Applied where a query names none.
+        prompts: Named instructions.
+        sources: As given to the builder.
+        skipped: Rows left out, by reason.
+        parts: In the order of the corpus.
+    """
+
+    version: int
+    created_at: str
+    created_by: str
+    dim: int
+    model: StoredModel
+    input_format: InputFormat
+    parts: tuple[Part, ...]
+    default_instruction: str = ""
+    prompts: Mapping[str, str] = field(default_factory=dict)
+    sources: tuple[str, ...] = ()
+    skipped: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def count(self) -> int:
+        """Documents in the index."""
+        return sum(part.count for part in self.parts)
+
+    @property
+    def truncated(self) -> int:
+        """Documents that were longer than the model takes."""
+        return sum(part.truncated for part in self.parts)
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of everything that decides an answer: equal for equal content, whenever and wherever built."""
+        content = {
+            "dim": self.dim,
+            "model": self.model.fingerprint,
+            "input_format": self.input_format.fingerprint,
+            "default_instruction": self.default_instruction,
+            "prompts": dict(self.prompts),
+            "parts": [asdict(part) for part in self.parts],
+        }
+        return _sha256(content)
+
+    def to_bytes(self) -> bytes:
+        """JSON with a checksum of itself."""
+        body = {
+            "kind": KIND,
+            "format": FORMAT,
+            "version": self.version,
+            "created_at": self.created_at,
+            "created_by": self.created_by,
+            "fingerprint": self.fingerprint,
+            "count": self.count,
+            "truncated": self.truncated,
+            "dim": self.dim,
+            "metric": METRIC,
+            "vector_dtype": "float32",
+            "model": asdict(self.model),
+            "input_format": self.input_format.to_json(),
+            "default_instruction": self.default_instruction,
+            "prompts": dict(self.prompts),
+            "sources": list(self.sources),
+            "skipped": dict(self.skipped),
+            "parts": [asdict(part) for part in self.parts],
+        }
+        body["checksum"] = _sha256(body)
+        return (json.dumps(body, indent=1, ensure_ascii=False) + "\n").encode()
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> Manifest:
+        """Reads what `to_bytes` wrote.
+
+        Raises:
+            IndexFolderError: Not a manifest, of another format, or changed since it was written.
+        """
+        body = _checked_body(content)
+        try:
+            manifest = cls(
+                version=int(body["version"]),
+                created_at=str(body["created_at"]),
+                created_by=str(body["created_by"]),
+                dim=int(body["dim"]),
+                model=StoredModel(**body["model"]),
+                input_format=InputFormat.from_json(body["input_format"]),
+                parts=tuple(Part.from_json(row) for row in body["parts"]),
+                default_instruction=str(body["default_instruction"]),
+                prompts=dict(body["prompts"]),
+                sources=tuple(body["sources"]),
+                skipped=dict(body["skipped"]),
+            )
+        except (KeyError, TypeError, ValueError, AttributeError, ModelError) as error:
+            raise IndexFolderError(f"manifest.json is damaged ({error}); build the index anew") from error
+        if manifest.fingerprint != body.get("fingerprint") or manifest.count != body.get("count"):
+            raise IndexFolderError("manifest.json contradicts itself; build the index anew")
+        return manifest
+
+
+def _checked_body(content: bytes) -> dict[str, Any]:
+    try:
+        body = json.loads(content)
+    except ValueError as error:
+        raise IndexFolderError(f"manifest.json is not JSON ({error}); build the index anew") from error
+    if not isinstance(body, dict) or body.get("kind") != KIND:
+        raise IndexFolderError("manifest.json is not the manifest of a tart index; give a folder that tart built")
+    if body.get("format") != FORMAT:
+        raise IndexFolderError(
+            f"the index has folder format {body.get('format')!r}, this program reads {FORMAT}; "
+            "build it anew, or use the program version that wrote it"
+        )
+    written = body.pop("checksum", None)
+    if written != _sha256(body):
+        raise IndexFolderError("manifest.json was changed since it was written (its checksum differs); build it anew")
+    return body
+
+
+def _sha256(value: object) -> str:
+    encoded = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
+    return "sha256:" + hashlib.sha256(encoded).hexdigest()

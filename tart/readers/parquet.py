@@ -1,0 +1,33 @@
+"""Parquet files, batch by batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from tart.readers.arrow import arrow_errors, batch_rows, needed_columns
+from tart.readers.fields import refuse_missing_columns
+from tart.readers.options import FieldMap
+from tart.readers.rows import BadRow, Row
+
+_ROWS_PER_BATCH = 512
+_READ_BUFFER_BYTES = 1 << 20
+
+
+def parquet_rows(path: Path, fields: FieldMap) -> Iterator[Row | BadRow]:
+    """Streams the rows of one file, of the columns that are needed.
+
+    Raises:
+        SourceError: The file is no sound Parquet file, or lacks a column asked for.
+    """
+    # With a buffer size Arrow streams the pages of a column; without one it holds a row group's whole column.
+    with arrow_errors(path, "Parquet"), pq.ParquetFile(path, buffer_size=_READ_BUFFER_BYTES) as file:
+        schema = file.schema_arrow
+        refuse_missing_columns(path, schema.names, fields)
+        columns = needed_columns(schema, fields)
+        number = 1
+        for batch in file.iter_batches(batch_size=_ROWS_PER_BATCH, columns=columns):
+            yield from batch_rows(path, number, batch)
+            number += batch.num_rows
