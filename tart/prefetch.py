@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -55,10 +55,13 @@ class Prefetch(Generic[T]):
             for item in self._items:
                 self._queue.put(item)
                 if self._stopped.is_set():
-                    return
+                    break
             self._queue.put(_End())
         except BaseException as error:  # noqa: BLE001 (raised again where the stream is consumed)
             self._queue.put(_Failure(error))
+        finally:
+            if isinstance(self._items, Generator):
+                self._items.close()
 
     def _consume(self) -> Iterator[T]:
         while True:

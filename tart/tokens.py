@@ -6,10 +6,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
+from tart.errors import ModelError
 
 if TYPE_CHECKING:
     from tokenizers import Encoding
@@ -122,6 +125,20 @@ class Tokenizer:
     def _count(self, text: str) -> int:
         """Tokens of a text beyond any limit, special tokens included."""
         return _tokens(self._fast.encode(text), self._special)
+
+
+def read_tokenizer(file: Path) -> FastTokenizer:
+    """Reads a model's ``tokenizer.json``.
+
+    Raises:
+        ModelError: The file is no tokenizer.
+    """
+    from tokenizers import Tokenizer as FastTokenizer
+
+    try:
+        return FastTokenizer.from_file(str(file))
+    except Exception as error:  # noqa: BLE001 (the library raises nothing narrower)
+        raise ModelError(f"{file}: not a tokenizer ({error}); the model folder is damaged") from error
 
 
 def _tokens(encoding: Encoding, special: int = 0) -> int:

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812 (the name that every reader of torch code knows)
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from tokenizers import Tokenizer
 
@@ -23,6 +24,7 @@ from tart.engines.hardware import Hardware
 from tart.engines.linear import Linear
 from tart.errors import ModelError
 from tart.models import ModelFolder
+from tart.tokens import read_tokenizer
 
 # Measured (bench/encode): activations of about 1k tokens stay in a CPU's cache; a GPU wants far more at once.
 _CPU_TOKEN_BUDGET = 1_024
@@ -93,7 +95,7 @@ class PackedBert:
         self._positions = self._positions + weights("embeddings.token_type_embeddings.weight")[0]
         self._norm = weights.norm("embeddings.LayerNorm")
         self._layers = [weights.layer(number) for number in range(int(folder.config["num_hidden_layers"]))]
-        self._tokenizer = Tokenizer.from_file(str(folder.path / "tokenizer.json"))
+        self._tokenizer = read_tokenizer(folder.path / "tokenizer.json")
 
     @property
     def dim(self) -> int:
@@ -147,7 +149,11 @@ class _Weights:
     def __init__(self, folder: ModelFolder, hardware: Hardware) -> None:
         self._folder = folder
         self._hardware = hardware
-        self._tensors = load_file(folder.path / "model.safetensors")
+        file = folder.path / "model.safetensors"
+        try:
+            self._tensors = load_file(file)
+        except (OSError, SafetensorError) as error:
+            raise ModelError(f"{file}: not a weights file ({error}); the model folder is damaged") from error
 
     def __call__(self, name: str) -> torch.Tensor:
         found = self._tensors.get(name, self._tensors.get("bert." + name))

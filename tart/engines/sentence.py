@@ -12,6 +12,7 @@ from tokenizers import Tokenizer
 from tart.engines.hardware import Hardware
 from tart.errors import ModelError
 from tart.models import ModelFolder
+from tart.tokens import read_tokenizer
 
 _CPU_TOKEN_BUDGET = 1_024
 _GPU_TOKEN_BUDGET = 32_768
@@ -87,7 +88,7 @@ class SentenceEngine:
 def _fast_tokenizer(folder: ModelFolder, tokenizer: object) -> Tokenizer:
     file = folder.path / "tokenizer.json"
     if file.is_file():
-        return Tokenizer.from_file(str(file))
+        return read_tokenizer(file)
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if not isinstance(backend, Tokenizer):
         raise ModelError(f"model {folder.name!r} has no tokenizer.json; wanted a model with a fast tokenizer")

@@ -30,8 +30,9 @@ def needed_columns(schema: pa.Schema, fields: FieldMap) -> list[str]:
     if fields.metadata == EVERY_FIELD:
         return list(schema.names)
     asked = {"id", "_id", "title", "metadata", fields.id, *fields.optional, *fields.text}
-    rest = (column.name for column in schema if fields.metadata is None and _is_flat(column.type))
-    return [name for name in schema.names if name in asked.union(rest)]
+    if fields.metadata is None:
+        asked.update(column.name for column in schema if _is_flat(column.type))
+    return [name for name in schema.names if name in asked]
 
 
 def batch_rows(path: Path, first: int, batch: pa.RecordBatch) -> Iterator[Row | BadRow]:

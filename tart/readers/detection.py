@@ -43,6 +43,8 @@ def existing_path(source: str | Path) -> Path:
     Raises:
         SourceError: There is nothing.
     """
+    if not str(source):
+        raise SourceError("the source has an empty name; name a corpus file or folder, or - for standard input")
     path = Path(source)
     try:
         found = path == STANDARD_INPUT or path.exists()

@@ -40,7 +40,7 @@ def document_from_row(values: Mapping[str, object], fields: FieldMap) -> Documen
     Raises:
         RowError: The row lacks a field or holds something that no document can.
     """
-    id_field = fields.id or ("_id" if "_id" in values and "id" not in values else "id")
+    id_field = _id_field(values, fields)
     title_field = fields.title or "title"
     document = Document(
         id=_id(values, id_field),
@@ -58,12 +58,10 @@ def refuse_missing_columns(path: Path, columns: Collection[str], fields: FieldMa
     Raises:
         SourceError: One is not there.
     """
-    wanted = [*fields.text, *fields.optional]
-    wanted.append(fields.id or ("_id" if "_id" in columns else "id"))
-    for name in wanted:
-        if name not in columns and not (name in (fields.metadata or ()) and "metadata" in columns):
-            part = "text" if name in fields.text else "title" if name == fields.title else "metadata"
-            part = "id" if name == wanted[-1] else part
+    parts = [("id", _id_field(columns, fields)), *(("text", name) for name in fields.text)]
+    parts += [("title" if name == fields.title else "metadata", name) for name in fields.optional]
+    for part, name in parts:
+        if name not in columns and not (part == "metadata" and "metadata" in columns):
             raise SourceError(
                 f"{shown_path(path)}: no column {name!r} (found: {shown_names(columns)}); "
                 f"add it or map another one with --fields {part}=NAME"
@@ -90,6 +88,11 @@ def _with_named_fields(rows: Iterable[Row | BadRow], fields: FieldMap) -> Iterat
             f"(the last of them has: {shown_names(found)}); correct the name in --fields"
         )
     yield from source
+
+
+def _id_field(names: Collection[str], fields: FieldMap) -> str:
+    """The field of the id in a row or header with these names."""
+    return fields.id or ("_id" if "_id" in names and "id" not in names else "id")
 
 
 def _id(values: Mapping[str, object], name: str) -> str:

@@ -33,10 +33,10 @@ def text_lines(path: Path, encoding: str, newline: Literal["", "\n"] = "\n") -> 
     with _open_errors(path), _open_bytes(path) as binary:
         text = io.TextIOWrapper(binary, encoding=encoding, errors="tart.undecoded", newline=newline)
         try:
-            first = text.readline()
-            if first:
-                yield first.removeprefix("\ufeff")
-            yield from text
+            line = text.readline().removeprefix("\ufeff")
+            while line:  # Not `yield from`, which closes what it takes from, and standard input is only lent.
+                yield line
+                line = text.readline()
         finally:
             text.detach()
 

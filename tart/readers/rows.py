@@ -114,6 +114,8 @@ def shown_path(path: Path) -> str:
 
 def shown_value(value: object) -> str:
     """A value as messages give it: one line, cut where it is long."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
     shown = repr(value[:_VALUE_SHOWN] if isinstance(value, (str, bytes)) else value)
     return shown if len(shown) <= _VALUE_SHOWN else shown[:_VALUE_SHOWN] + "..."
 

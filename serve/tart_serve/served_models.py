@@ -1,0 +1,51 @@
+"""The models of a service by the names that clients call them by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from tart.encoder import Encoder
+from tart.models import DEFAULT_MODEL
+from tart_serve.refusal import FieldFault, Refusal
+
+
+class ServedModels:
+    """Encoders by name: as stored with the index, without its organisation, or with its input format behind a colon."""
+
+    def __init__(self, encoders: Iterable[Encoder]) -> None:
+        self._by_alias: dict[str, list[Encoder]] = {}
+        distinct = {(encoder.fingerprint, encoder.input_format.fingerprint): encoder for encoder in encoders}
+        for encoder in distinct.values():
+            for alias in _aliases(encoder):
+                self._by_alias.setdefault(alias, []).append(encoder)
+
+    def named(self, name: str) -> Encoder:
+        """The encoder of a model name.
+
+        Raises:
+            Refusal: No model has this name, or several have (404).
+        """
+        found = self._by_alias.get(name, [])
+        if len(found) == 1:
+            return found[0]
+        known = ", ".join(sorted(alias for alias, encoders in self._by_alias.items() if len(encoders) == 1))
+        what = "several models are served under this name" if found else f"the model {name[:100]!r} is not served here"
+        detail = f"{what}; there are: {known}"
+        raise Refusal(404, detail, [FieldFault("#/model", detail)], code="model_not_found")
+
+
+def public_name(encoder: Encoder) -> str:
+    """The model's name as replies show it: of a folder only its last part, for paths are nobody's business."""
+    name = encoder.name.replace("\\", "/")
+    is_path = name.startswith((".", "/", "~")) or name.count("/") > 1 or ":" in name
+    return Path(name).expanduser().resolve().name if is_path else name
+
+
+def _aliases(encoder: Encoder) -> Iterator[str]:
+    name = public_name(encoder)
+    names = {name, name.rpartition("/")[2]}
+    if name == DEFAULT_MODEL:
+        names.add(f"sentence-transformers/{name}")
+    yield from sorted(names)
+    yield f"{name}:{encoder.input_format.name}"

@@ -1,0 +1,18 @@
+"""What the operator of a service may set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceSettings:
+    """Limits of a service.
+
+    Attributes:
+        max_body_bytes: A request body of more is refused with 413.
+        ready_deadline: Seconds within which `/readyz` must have its canaries answered.
+    """
+
+    max_body_bytes: int = 8 * 2**20
+    ready_deadline: float = 5.0

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tart.errors import IndexFolderError
+from tart.formats import TART
+from tart_index.manifest import Manifest, Part, StoredFile, StoredModel
+
+FILE = StoredFile(100, "sha256:" + "a" * 64)
+PART = Part("0" * 32, 3, 1, {"vectors.npy": FILE, "documents.arrow": FILE})
+MANIFEST = Manifest(
+    version=2,
+    created_at="2026-01-01T00:00:00+00:00",
+    created_by="test",
+    dim=4,
+    model=StoredModel("m", "sha256:" + "b" * 64, "float32", 256),
+    input_format=TART,
+    parts=(PART, replace(PART, name="1" * 32, count=5)),
+    default_instruction="find it",
+    prompts={"code": "find code"},
+    sources=("a.jsonl",),
+    skipped={"not JSON": 2},
+)
+
+
+def test_reads_back_what_it_wrote() -> None:
+    assert Manifest.from_bytes(MANIFEST.to_bytes()) == MANIFEST
+    assert (MANIFEST.count, MANIFEST.truncated) == (8, 2)
+
+
+def test_the_fingerprint_follows_the_content_and_not_the_publication() -> None:
+    later = replace(MANIFEST, version=3, created_at="2027-01-01T00:00:00+00:00", sources=("b.jsonl",))
+    assert later.fingerprint == MANIFEST.fingerprint
+    assert replace(MANIFEST, parts=MANIFEST.parts[:1]).fingerprint != MANIFEST.fingerprint
+    assert replace(MANIFEST, prompts={}).fingerprint != MANIFEST.fingerprint
+    assert replace(MANIFEST, parts=MANIFEST.parts[::-1]).fingerprint != MANIFEST.fingerprint
+
+
+@given(st.data())
+def test_every_changed_byte_is_found(data: st.DataObject) -> None:
+    content = bytearray(MANIFEST.to_bytes())
+    position = data.draw(st.integers(0, len(content) - 1))
+    content[position] ^= data.draw(st.integers(1, 255))
+    try:
+        read = Manifest.from_bytes(bytes(content))
+    except IndexFolderError:
+        return
+    # White space between values carries nothing.
+    assert read == MANIFEST
+
+
+@given(st.data())
+def test_every_truncation_is_found(data: st.DataObject) -> None:
+    content = MANIFEST.to_bytes()
+    kept = data.draw(st.integers(0, len(content) - 2))
+    with pytest.raises(IndexFolderError):
+        Manifest.from_bytes(content[:kept])
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "not JSON"),
+        (b"[]", "not the manifest of a tart index"),
+        (b'{"kind": "other"}', "not the manifest of a tart index"),
+        (b'{"kind": "tart-index", "format": 2}', "has folder format 2, this program reads 1"),
+        (b'{"kind": "tart-index", "format": 1}', "its checksum differs"),
+        (b"\xff\xfe", "not JSON"),
+    ],
+)
+def test_says_what_is_wrong(content: bytes, message: str) -> None:
+    with pytest.raises(IndexFolderError, match=message):
+        Manifest.from_bytes(content)
+
+
+@pytest.mark.parametrize("name", ["../../etc", "0" * 31, "A" * 32, "0" * 32 + "/x"])
+def test_a_part_name_cannot_leave_the_folder(name: str) -> None:
+    with pytest.raises(IndexFolderError, match="not 32 hexadecimal digits"):
+        replace(PART, name=name)
+
+
+def test_the_json_is_there_to_be_read_by_others() -> None:
+    body = json.loads(MANIFEST.to_bytes())
+    assert (body["count"], body["dim"], body["metric"], body["format"]) == (8, 4, "inner_product", 1)
+    assert body["parts"][0]["files"]["vectors.npy"] == {"bytes": 100, "sha256": "sha256:" + "a" * 64}
