@@ -41,7 +41,7 @@ def _broken(name: str, error: ImportError) -> click.Command:
 
     @click.command(name, help=f"Cannot be loaded: {reason}", context_settings={"ignore_unknown_options": True})
     @click.argument("ignored", nargs=-1)
-    def broken(ignored: tuple[str, ...]) -> None:  # noqa: ARG001
+    def broken(ignored: tuple[str, ...]) -> None:
         raise DependencyError(f"the command {name} cannot be loaded ({reason}); install tart-retrieval anew")
 
     return broken
@@ -50,7 +50,7 @@ def _broken(name: str, error: ImportError) -> click.Command:
 @click.group(cls=Steps, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="tart")
 def tart() -> None:
-    """Instruction-aware retrieval: say what you want found, and get that.
+    r"""Instruction-aware retrieval: say what you want found, and get that.
 
     \b
     tart demo                                  search the Python on this machine

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias, Union
+from typing import TypeAlias
 
 from tart.errors import SourceError
 
-MetadataScalar: TypeAlias = Union[str, int, float, bool, None]
-MetadataValue: TypeAlias = Union[MetadataScalar, list[MetadataScalar]]
+MetadataScalar: TypeAlias = str | int | float | bool | None
+MetadataValue: TypeAlias = MetadataScalar | list[MetadataScalar]
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -148,6 +148,29 @@ class Encoder:
             self._refuse_long_query(texts[int(tokens.truncated.argmax())])
         return tokens
 
+    def tokenize_ids(self, texts: Sequence[Sequence[int]]) -> Tokens:
+        """Token ids that a caller made with the model's own tokenizer, cut to its limit, between its special tokens.
+
+        The input format is not applied: the ids are all that the model reads.
+
+        Raises:
+            QueryError: A text has no token ids, or one that is not in the vocabulary.
+        """
+        vocabulary = self._engine.tokenizer.get_vocab_size()
+        for number, ids in enumerate(texts):
+            if not ids or min(ids) < 0 or max(ids) >= vocabulary:
+                found = next((one for one in ids if not 0 <= one < vocabulary), "none")
+                raise QueryError(f"text {number}: found token id {found}; wanted ids from 0 to {vocabulary - 1}")
+        before, after = self._special_ids()
+        room = self.max_length - len(before) - len(after)
+        rows = [[*before, *ids[:room], *after] for ids in texts]
+        return Tokens(
+            ids=np.array(list(chain.from_iterable(rows)), dtype=np.int32),
+            offsets=np.cumsum([0, *map(len, rows)]),
+            truncated=np.array([len(ids) > room for ids in texts], dtype=np.bool_),
+            skip=np.zeros(len(rows), dtype=np.int32),
+        )
+
     def embed(self, tokens: Tokens, on_batch: Callable[[int], None] | None = None) -> NDArray[np.float32]:
         """Embeds tokenised texts in length-sorted token-budget batches.
 
@@ -164,6 +187,12 @@ class Encoder:
             if on_batch is not None:
                 on_batch(len(rows))
         return vectors
+
+    def _special_ids(self) -> tuple[list[int], list[int]]:
+        """The special tokens that stand before and after every text."""
+        encoding = self._engine.tokenizer.encode("a")
+        first = encoding.special_tokens_mask.index(0)
+        return encoding.ids[:first], encoding.ids[first + encoding.special_tokens_mask.count(0) :]
 
     def _applied(self, instruction: Instruction | str | None) -> Instruction:
         if isinstance(instruction, str):

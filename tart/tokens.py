@@ -137,7 +137,7 @@ def read_tokenizer(file: Path) -> FastTokenizer:
 
     try:
         return FastTokenizer.from_file(str(file))
-    except Exception as error:  # noqa: BLE001 (the library raises nothing narrower)
+    except Exception as error:
         raise ModelError(f"{file}: not a tokenizer ({error}); the model folder is damaged") from error
 
 

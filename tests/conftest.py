@@ -8,6 +8,7 @@ import os
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 import pytest
+
 from tart.documents import Document
 from tart.encoder import Encoder
 
@@ -21,7 +22,7 @@ def encoder() -> Encoder:
 @pytest.fixture(scope="session")
 def documents() -> list[Document]:
     """Twenty short documents of mixed lengths, some titled."""
-    words = "merge two dictionaries sort a list read compress bytes parse dates open sockets hash text".split()
+    words = "merge two dictionaries sort a list read compress bytes parse dates open sockets hash text".split()  # noqa: SIM905
     return [
         Document(
             id=f"d{number}",

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from tart_index.builder import BuildResult
 
 
-
 @click.group()
 def index() -> None:
     """Build, look at and check index folders."""
@@ -27,11 +26,17 @@ def index() -> None:
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
 @click.option("--out", "-o", required=True, type=click.Path(path_type=Path), help="The index folder.")
 @model_option()
-@click.option("--format", "input_format", type=click.Choice(list(PRESETS)), help="Input format. [default: the model's own]")
-@click.option("--fields", metavar="MAP", help="Which fields to read: id=_id,title=name,text=abstract+body,metadata=year.")
+@click.option(
+    "--format", "input_format", type=click.Choice(list(PRESETS)), help="Input format. [default: the model's own]"
+)
+@click.option(
+    "--fields", metavar="MAP", help="Which fields to read: id=_id,title=name,text=abstract+body,metadata=year."
+)
 @click.option("--layout", type=click.Choice(LAYOUTS), help="What the sources are. [default: told by their names]")
 @click.option("--encoding", default="utf-8", show_default=True, help="Of text files.")
-@click.option("--on-error", type=click.Choice(["fail", "skip"]), default="fail", show_default=True, help="At a bad row.")
+@click.option(
+    "--on-error", type=click.Choice(["fail", "skip"]), default="fail", show_default=True, help="At a bad row."
+)
 @click.option("--default-instruction", default="", metavar="TEXT", help="Applied where a query names none.")
 @click.option("--prompt", "prompts", multiple=True, metavar="NAME=TEXT", help="A named instruction; may be repeated.")
 @click.option("--part-size", type=click.IntRange(min=1), help="Documents in a part: what a killed build loses at most.")
@@ -39,7 +44,7 @@ def index() -> None:
 @hardware_options
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
 def build(sources: tuple[str, ...], out: Path, as_json: bool, **settings: Any) -> None:
-    """Embed a corpus into an index folder.
+    r"""Embed a corpus into an index folder.
 
     SOURCE is a JSON lines, Parquet, CSV or TSV file (.gz and .zst too), a BEIR folder, a folder of text, Markdown or
     Python files, a saved `datasets` folder, or - for JSON lines on standard input. A build that was killed goes on
@@ -62,7 +67,7 @@ def build(sources: tuple[str, ...], out: Path, as_json: bool, **settings: Any) -
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def info(folder: Path, as_json: bool) -> None:
-    """Tell what an index holds.
+    r"""Tell what an index holds.
 
     \b
     tart index info my-index
@@ -97,7 +102,7 @@ def info(folder: Path, as_json: bool) -> None:
 @index.command()
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 def verify(folder: Path) -> None:
-    """Read every byte of an index and compare it with its checksums.
+    r"""Read every byte of an index and compare it with its checksums.
 
     \b
     tart index verify my-index
@@ -114,7 +119,7 @@ def _build(sources: Sequence[str], out: Path, settings: Mapping[str, Any]) -> Bu
     from tart.readers import FieldMap, ReadOptions
     from tart_index.builder import PART_SIZE, BuildOptions, build_index
     from tart_index.corpus import Corpus
-    from tart_index.progress import BuildBar
+    from tart_index.progress import build_bar
     from tart_index.writer import refuse_foreign
 
     fields = FieldMap.parse(settings["fields"]) if settings["fields"] else FieldMap()
@@ -134,7 +139,7 @@ def _build(sources: Sequence[str], out: Path, settings: Mapping[str, Any]) -> Bu
         threads=settings["threads"],
         input_format=settings["input_format"],
     )
-    with BuildBar() as bar:
+    with build_bar() as bar:
         return build_index(corpus, out, encoder, options, bar)
 
 

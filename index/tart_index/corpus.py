@@ -80,7 +80,9 @@ class Corpus:
 
     def _settle_duplicate(self, document: Document, report: ReadReport) -> None:
         path, line = report.place
-        problem = f"the id {shown_value(document.id)} stands a second time; make ids unique, or skip with --on-error skip"
+        problem = (
+            f"the id {shown_value(document.id)} stands a second time; make ids unique, or skip with --on-error skip"
+        )
         row = BadRow(path, line, "duplicate id", problem)
         if self.on_error == "fail":
             raise SourceError(row.message)

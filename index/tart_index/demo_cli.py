@@ -18,13 +18,16 @@ if TYPE_CHECKING:
 
 _HITS = 3
 _QUESTIONS = 500
+_PLAIN_WIDTH = 118
 
 
 @click.command()
-@click.option("--out", "-o", default="demo-index", show_default=True, type=click.Path(path_type=Path), help="The index.")
+@click.option(
+    "--out", "-o", default="demo-index", show_default=True, type=click.Path(path_type=Path), help="The index."
+)
 @hardware_options
 def demo(out: Path, **hardware: Any) -> None:
-    """Index this Python's standard library and search it under two instructions.
+    r"""Index this Python's standard library and search it under two instructions.
 
     Every documented function, class and method becomes two documents: its code with the docstring cut out, and its
     documentation. The same queries are then asked twice, once for code and once for documentation.
@@ -41,6 +44,8 @@ def demo(out: Path, **hardware: Any) -> None:
     from tart_index.searcher import Searcher
 
     console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=_PLAIN_WIDTH)
     encoder = Encoder.load(**hardware)
     result = _build(out, encoder)
     searcher = Searcher(IndexFolder.open(out), encoder)
@@ -54,9 +59,9 @@ def demo(out: Path, **hardware: Any) -> None:
 def _build(out: Path, encoder: Any) -> BuildResult:
     from tart_index.builder import BuildOptions, build_index
     from tart_index.demo import PROMPTS, standard_library
-    from tart_index.progress import BuildBar
+    from tart_index.progress import build_bar
 
-    with BuildBar() as bar:
+    with build_bar() as bar:
         return build_index(standard_library(), out, encoder, BuildOptions(prompts=PROMPTS), bar)
 
 
@@ -64,8 +69,8 @@ def _print_build(console: Console, out: Path, result: BuildResult, encoder: Any)
     manifest = result.manifest
     hardware = encoder.hardware
     console.print(
-        f"[bold]{out}[/]: {manifest.count:,} documents from the {manifest.sources[0]}, {result.embedded:,} embedded now, "
-        f"{manifest.count - result.embedded:,} taken over\n"
+        f"[bold]{out}[/]: {manifest.count:,} documents from the {manifest.sources[0]}, "
+        f"{result.embedded:,} embedded now, {manifest.count - result.embedded:,} taken over\n"
         f"model {encoder.name} on {hardware.device}, {hardware.dtype}, {hardware.threads} threads; "
         f"{manifest.truncated:,} documents longer than its {encoder.max_length} tokens (their ends are not searched)\n"
     )
@@ -110,17 +115,20 @@ def _print_check(console: Console, scores: list[CheckScore], asked: int) -> None
         table.add_row(score.instruction or "none", f"{score.closed:.3f}", f"{score.pooled:.3f}")
     console.print(table)
     console.print(
-        "Pooled, each query's own documentation holds its very words: only a model that follows the instruction\n"
-        "can put the code before it. The shipped model was not trained to follow instructions.\n"
+        "Pooled, each query's own documentation holds its very words: only a model that follows the instruction puts\n"
+        "the code before it. The shipped model was not trained to follow instructions, so expect a nudge only.\n"
     )
 
 
 def _print_next(console: Console, out: Path) -> None:
+    from tart_index.demo import CODE
+
     console.print(
         "Next:\n"
-        f'  tart search {out} "sort a list of tuples" -i "Find the Python code that implements this"\n'
+        f'  tart search {out} "wait for a thread to end" -i "{CODE}"\n'
         f"  tart index info {out}\n"
         f"  tart serve {out}\n"
         "  tart index build YOUR-DOCUMENTS --out my-index",
         markup=False,
+        soft_wrap=True,
     )

@@ -133,7 +133,7 @@ def _open_vectors(path: Path, part: Part, dim: int) -> NDArray[np.float32]:
     file = path / PARTS / part.name / VECTORS
     check_size(file, part.files[VECTORS])
     try:
-        vectors = np.load(file, mmap_mode="r", allow_pickle=False)
+        vectors: NDArray[np.float32] = np.load(file, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise IndexFolderError(f"{file}: not a vector file ({error}); build the index anew") from error
     if vectors.dtype != np.float32 or vectors.shape != (part.count, dim) or not vectors.flags.c_contiguous:

@@ -2,35 +2,19 @@
 
 from __future__ import annotations
 
-from types import TracebackType
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 
 class BuildBar:
-    """Shows how a build goes on, with documents per second and the time that is left."""
+    """Shows how a build goes on, with documents per second and the time that is left. Get one from `build_bar`."""
 
-    def __init__(self) -> None:
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[rate]}"),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-            console=Console(stderr=True),
-            disable=not Console(stderr=True).is_terminal,
-            transient=True,
-        )
-        self._task = self._progress.add_task("checking", total=None, rate="")
-
-    def __enter__(self) -> BuildBar:
-        self._progress.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._progress.stop()
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._task = progress.add_task("checking", total=None, rate="")
 
     def checked(self, documents: int) -> None:
         """Moves on by documents that were read and found good."""
@@ -46,3 +30,19 @@ class BuildBar:
         self._progress.advance(self._task, documents)
         speed = self._progress.tasks[0].speed
         self._progress.update(self._task, rate=f"{speed:,.0f} documents/s" if speed else "")
+
+
+@contextmanager
+def build_bar() -> Iterator[BuildBar]:
+    """A bar while the block runs; it leaves no trace."""
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
+        yield BuildBar(progress)

@@ -31,7 +31,7 @@ _TEXT_SHOWN = 300
 @hardware_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per query.")
 def search(folder: Path, query: str, as_json: bool, **settings: Any) -> None:
-    """Search an index.
+    r"""Search an index.
 
     QUERY is the query, or - to read queries from standard input: JSON lines with "query" and, if wanted,
     "instruction", "prompt_name" and "top_k"; results are then JSON lines in the same order, a line that is bad
@@ -122,7 +122,13 @@ def _request(number: int, line: str, defaults: Mapping[str, Any]) -> SearchReque
 
 
 def _check_types(own: Mapping[str, Any]) -> None:
-    wanted = {"instruction": (str, type(None)), "prompt_name": (str, type(None)), "top_k": int, "truncate": bool}
+    text = (str, type(None))
+    wanted: Mapping[str, tuple[type, ...]] = {
+        "instruction": text,
+        "prompt_name": text,
+        "top_k": (int,),
+        "truncate": (bool,),
+    }
     for name, value in own.items():
         if not isinstance(value, wanted[name]) or (name == "top_k" and isinstance(value, bool)):
             raise QueryError(f"{name} is {value!r}, which is of the wrong type")
@@ -154,7 +160,9 @@ def _print_hits(result: SearchResult) -> None:
 
     console = Console(highlight=False)
     for hit in result.hits:
-        console.print(Text.assemble(f"{hit.rank:>3}. {hit.score:.3f}  ", (hit.document.title or hit.document.id, "bold")))
+        console.print(
+            Text.assemble(f"{hit.rank:>3}. {hit.score:.3f}  ", (hit.document.title or hit.document.id, "bold"))
+        )
         text = " ".join(hit.document.text.split())
         shown = text if len(text) <= _TEXT_SHOWN else text[: _TEXT_SHOWN - 1] + "\u2026"
         console.print(Text(shown), style="dim", width=min(console.width, 110), no_wrap=False)

@@ -199,9 +199,7 @@ class Searcher:
             text = manifest.prompts[request.prompt_name]
         return self.encoder.input_format.applied(Instruction(text))
 
-    def _result(
-        self, prepared: PreparedRequest, scores: NDArray[np.float32], rows: NDArray[np.int64]
-    ) -> SearchResult:
+    def _result(self, prepared: PreparedRequest, scores: NDArray[np.float32], rows: NDArray[np.int64]) -> SearchResult:
         request = prepared.request
         passing = len(scores)
         if request.score_threshold is not None:
@@ -223,8 +221,8 @@ def check_model(folder: IndexFolder, encoder: Encoder) -> None:
     made_by = folder.manifest.model
     if encoder.fingerprint != made_by.fingerprint:
         raise IndexFolderError(
-            f"{folder.path}: was built with model {made_by.name!r} ({made_by.fingerprint[:19]}), found {encoder.name!r} "
-            f"({encoder.fingerprint[:19]}); search with the model that built it, or build the index anew"
+            f"{folder.path}: was built with model {made_by.name!r} ({made_by.fingerprint[:19]}), "
+            f"found {encoder.name!r} ({encoder.fingerprint[:19]}); search with the model that built it"
         )
     if encoder.input_format.fingerprint != folder.manifest.input_format.fingerprint:
         raise IndexFolderError(

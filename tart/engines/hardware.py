@@ -84,7 +84,9 @@ def _device(asked: str | None) -> str:
     if kind not in here:
         raise ModelError(f"no device {asked!r}; wanted cpu, cuda, cuda:N or mps")
     if not here[kind]:
-        raise ModelError(f"device {asked!r} is not on this machine (torch {torch.__version__}); leave it out or say cpu")
+        raise ModelError(
+            f"device {asked!r} is not on this machine (torch {torch.__version__}); leave it out or say cpu"
+        )
     return asked
 
 

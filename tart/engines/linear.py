@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 
 import torch
 import torch.nn.functional as F  # noqa: N812 (the name that every reader of torch code knows)
@@ -30,9 +30,7 @@ class Linear:
         self._gelu = gelu
         self._reordered = weight.device.type == "cpu" and onednn_linear_works(weight.dtype)
         self._weight = (
-            torch.ops.mkldnn._reorder_linear_weight(weight.contiguous(), _TYPICAL_TOKENS)
-            if self._reordered
-            else weight
+            torch.ops.mkldnn._reorder_linear_weight(weight.contiguous(), _TYPICAL_TOKENS) if self._reordered else weight
         )
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
@@ -49,10 +47,10 @@ def _onednn(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, *, gelu: 
     return result
 
 
-@lru_cache(maxsize=None)
+@cache
 def onednn_linear_works(dtype: torch.dtype) -> bool:
     """Whether the internal operator is there and agrees with `torch.nn.functional.linear` on this machine."""
-    if not torch.backends.mkldnn.is_available():
+    if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         return False
     generator = torch.Generator().manual_seed(0)
     x, weight, bias = (torch.randn(*shape, generator=generator).to(dtype) for shape in ((5, 64), (48, 64), (48,)))

@@ -158,7 +158,9 @@ class _Weights:
     def __call__(self, name: str) -> torch.Tensor:
         found = self._tensors.get(name, self._tensors.get("bert." + name))
         if found is None:
-            raise ModelError(f"model {self._folder.name!r}: model.safetensors lacks {name}; the model folder is damaged")
+            raise ModelError(
+                f"model {self._folder.name!r}: model.safetensors lacks {name}; the model folder is damaged"
+            )
         return found.to(self._hardware.device, self._hardware.torch_dtype)
 
     def norm(self, name: str) -> _Norm:

@@ -29,7 +29,7 @@ class SentenceEngine:
         import transformers
         from sentence_transformers import SentenceTransformer
 
-        transformers.utils.logging.disable_progress_bar()
+        transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
         hardware.pin_threads()
         self._hardware = hardware
         try:

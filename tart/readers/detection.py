@@ -78,7 +78,8 @@ def files_of(path: Path, layout: Layout) -> Iterator[Path]:
     if layout in _TREES:
         return (file for file in files_below(path) if _is_of(file, layout))
     if layout in _NAMES:
-        return (path / name for name in _NAMES[layout] if (path / name).exists())
+        present = set(files_in(path))
+        return (path / name for name in _NAMES[layout] if path / name in present)
     return (file for file in files_in(path) if _is_of(file, layout))
 
 

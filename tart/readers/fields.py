@@ -11,14 +11,14 @@ from typing import TypeGuard
 from tart.documents import Document, MetadataValue
 from tart.errors import SourceError
 from tart.readers.options import EVERY_FIELD, FieldMap
-from tart.readers.rows import BadRow, Row, RowError, shown_names, shown_path, shown_value
+from tart.readers.rows import BadRow, Placed, Row, RowError, shown_names, shown_path, shown_value
 
 # So many rows may lack a field that was asked for by name before it is taken for a misspelt one.
 _ROWS_TO_FIND_A_FIELD = 1_000
 _WANTED_METADATA = "wanted a string, number, boolean, null, or a list of these"
 
 
-def documents_from_rows(rows: Iterable[Row | BadRow], fields: FieldMap) -> Iterator[Document | BadRow]:
+def documents_from_rows(rows: Iterable[Row | BadRow], fields: FieldMap) -> Iterator[Placed | BadRow]:
     """Makes each row a document, or a bad row that says why it is none.
 
     Raises:
@@ -29,7 +29,7 @@ def documents_from_rows(rows: Iterable[Row | BadRow], fields: FieldMap) -> Itera
             yield row
             continue
         try:
-            yield document_from_row(row.values, fields)
+            yield Placed(row.path, row.line, document_from_row(row.values, fields))
         except RowError as error:
             yield BadRow(row.path, row.line, error.reason, str(error))
 

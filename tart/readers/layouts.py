@@ -12,7 +12,7 @@ from tart.readers.fields import documents_from_rows
 from tart.readers.json_lines import json_line_rows
 from tart.readers.options import DEFAULT_OPTIONS, Layout, ReadOptions
 from tart.readers.python_source import python_items
-from tart.readers.rows import BadRow, ReadReport, Row, settle
+from tart.readers.rows import BadRow, Placed, ReadReport, Row, settle
 from tart.readers.text_files import text_documents
 
 
@@ -38,7 +38,7 @@ def read_documents(
     return settle(_items(path, layout, options), options.on_error, report)
 
 
-def _items(path: Path, layout: Layout, options: ReadOptions) -> Iterator[Document | BadRow]:
+def _items(path: Path, layout: Layout, options: ReadOptions) -> Iterator[Placed | BadRow]:
     """The documents and the bad rows of a source."""
     if layout == "text":
         return text_documents(path, options.encoding)
@@ -50,7 +50,7 @@ def _items(path: Path, layout: Layout, options: ReadOptions) -> Iterator[Documen
 def _rows(path: Path, layout: Layout, options: ReadOptions) -> Iterator[Row | BadRow]:
     """The rows of a source whose documents are rows."""
     if layout == "datasets":
-        from tart.readers.saved_datasets import saved_dataset_rows  # noqa: PLC0415  (pyarrow is heavy)
+        from tart.readers.saved_datasets import saved_dataset_rows
 
         yield from saved_dataset_rows(path, options.fields)
         return
@@ -63,7 +63,7 @@ def _rows(path: Path, layout: Layout, options: ReadOptions) -> Iterator[Row | Ba
 def _file_rows(file: Path, layout: Layout, options: ReadOptions) -> Iterator[Row | BadRow]:
     """The rows of one file."""
     if layout == "parquet":
-        from tart.readers.parquet import parquet_rows  # noqa: PLC0415  (pyarrow is heavy)
+        from tart.readers.parquet import parquet_rows
 
         return parquet_rows(file, options.fields)
     if layout == "csv":

@@ -101,7 +101,7 @@ def _open_bytes(path: Path) -> Iterator[IO[bytes]]:
         with io.BufferedReader(gzip.open(path, "rb")) as unzipped:
             yield unzipped
     elif path.suffix.lower() == ".zst":
-        from tart.readers.zstd import ZstdReader  # noqa: PLC0415  (zstandard is heavy)
+        from tart.readers.zstd import ZstdReader
 
         with path.open("rb") as compressed, io.BufferedReader(ZstdReader(compressed), 1 << 16) as binary:
             yield binary

@@ -22,12 +22,13 @@ def parquet_rows(path: Path, fields: FieldMap) -> Iterator[Row | BadRow]:
     Raises:
         SourceError: The file is no sound Parquet file, or lacks a column asked for.
     """
-    # With a buffer size Arrow streams the pages of a column; without one it holds a row group's whole column.
-    with arrow_errors(path, "Parquet"), pq.ParquetFile(path, buffer_size=_READ_BUFFER_BYTES) as file:
+    # Only so does Arrow stream the pages of a column, instead of holding the whole column of a row group.
+    streamed = {"pre_buffer": False, "buffer_size": _READ_BUFFER_BYTES}
+    with arrow_errors(path, "Parquet"), pq.ParquetFile(path, **streamed) as file:
         schema = file.schema_arrow
         refuse_missing_columns(path, schema.names, fields)
         columns = needed_columns(schema, fields)
         number = 1
-        for batch in file.iter_batches(batch_size=_ROWS_PER_BATCH, columns=columns):
+        for batch in file.iter_batches(batch_size=_ROWS_PER_BATCH, columns=columns, use_threads=False):
             yield from batch_rows(path, number, batch)
             number += batch.num_rows

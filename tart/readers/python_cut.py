@@ -1,4 +1,4 @@
-"""The source text of one definition, its docstring cut out and its indentation removed."""
+"""The source text of one definition, its docstrings cut out and its indentation removed."""
 
 from __future__ import annotations
 
@@ -47,16 +47,19 @@ class _Span(NamedTuple):
     instead: str
 
 
-def code_without_docstring(source: SourceText, node: Definition) -> str:
-    """The dedented source of a definition from its first decorator on, without its docstring.
+def code_without_docstrings(source: SourceText, node: Definition) -> str:
+    """The dedented source of a definition from its first decorator on, without its docstring and those inside it.
 
     Bare strings that follow the docstring go with it, as the first of them would become the docstring. A body that
     would be empty becomes `...`.
     """
     first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
     start, end = source.offset(first, 0), _end(source, node)
-    cut = _docstring_span(source, node)
-    code = source.text[start : cut.start] + cut.instead + source.text[cut.end : end]
+    code = ""
+    for cut in sorted(_docstring_spans(source, node)):
+        code += source.text[start : cut.start] + cut.instead
+        start = cut.end
+    code += source.text[start:end]
     indentation = source.line(node.lineno)[
         : source.offset(node.lineno, node.col_offset) - source.offset(node.lineno, 0)
     ]
@@ -65,12 +68,18 @@ def code_without_docstring(source: SourceText, node: Definition) -> str:
     return _dedent(code, indentation)
 
 
+def _docstring_spans(source: SourceText, node: Definition) -> Iterator[_Span]:
+    for inner in ast.walk(node):
+        if isinstance(inner, Definition) and _is_string(inner.body[0]):
+            yield _docstring_span(source, inner)
+
+
 def _docstring_span(source: SourceText, node: Definition) -> _Span:
     """What to cut: the whole lines of the docstring where it has them for itself, otherwise the statement."""
     strings = list(takewhile(_is_string, node.body))
     start, end = source.offset(strings[0].lineno, strings[0].col_offset), _end(source, strings[-1])
     if len(strings) == len(node.body):
-        return _Span(start, end, "...")
+        return _Span(start, _end(source, node), "...")
     following = node.body[len(strings)]
     next_start = source.offset(following.lineno, following.col_offset)
     same_line = _SAME_LINE.match(source.text, end)

@@ -18,8 +18,8 @@ from typing import NamedTuple
 from tart.documents import Document, MetadataValue
 from tart.readers.lines import read_bytes
 from tart.readers.options import OnError
-from tart.readers.python_cut import Definition, SourceText, code_without_docstring
-from tart.readers.rows import BadRow, ReadReport, settle
+from tart.readers.python_cut import Definition, SourceText, code_without_docstrings
+from tart.readers.rows import BadRow, Placed, ReadReport, settle
 from tart.readers.tree import files_below, undecodable_name
 
 PYTHON_SUFFIX = ".py"
@@ -80,7 +80,7 @@ def python_documents(
     return settle(python_items(root, skip, public_only=public_only), on_error, report)
 
 
-def python_items(root: Path, skip: Collection[str] = (), *, public_only: bool = False) -> Iterator[Document | BadRow]:
+def python_items(root: Path, skip: Collection[str] = (), *, public_only: bool = False) -> Iterator[Placed | BadRow]:
     """The documents of a tree, and its files that do not parse.
 
     Raises:
@@ -153,7 +153,7 @@ def _no_python(path: Path, line: int, why: str) -> BadRow:
     return BadRow(path, line, "not Python", problem)
 
 
-def _module_documents(module: _Module, seen: Counter[str], *, public_only: bool) -> Iterator[Document | BadRow]:
+def _module_documents(module: _Module, seen: Counter[str], *, public_only: bool) -> Iterator[Placed | BadRow]:
     """The documents of one file: the module's own, then those of its definitions in the order of the lines."""
     definitions = list(_definitions(module.tree))
     docstring = _docstring(module.tree)
@@ -172,7 +172,7 @@ def _module_documents(module: _Module, seen: Counter[str], *, public_only: bool)
         except RecursionError:
             yield _no_python(module.path, node.lineno, f"the signature of {name} is nested too deeply")
             continue
-        code = code_without_docstring(module.source, node)
+        code = code_without_docstrings(module.source, node)
         yield _document("code", "code", module, name, code, line=node.lineno, number=number)
         yield _document(
             "doc", "documentation", module, name, f"{signature}\n{docstring}", line=node.lineno, number=number
@@ -185,7 +185,7 @@ def _number(name: str, seen: Counter[str]) -> str:
     return f"#{seen[name]}" if seen[name] > 1 else ""
 
 
-def _document(prefix: str, kind: str, module: _Module, name: str, text: str, *, line: int, number: str) -> Document:
+def _document(prefix: str, kind: str, module: _Module, name: str, text: str, *, line: int, number: str) -> Placed:
     """One document; the name of what it describes stands in the metadata only, so that text alone has to match."""
     full = module.name if kind == "module" else f"{module.name}.{name}"
     metadata: dict[str, MetadataValue] = {
@@ -195,7 +195,7 @@ def _document(prefix: str, kind: str, module: _Module, name: str, text: str, *, 
         "file": module.path.name,
         "line": line,
     }
-    return Document(id=f"{prefix}:{full}{number}", text=text, metadata=metadata)
+    return Placed(module.path, line, Document(id=f"{prefix}:{full}{number}", text=text, metadata=metadata))
 
 
 def _docstring(node: Definition | ast.Module) -> str:

@@ -24,6 +24,7 @@ Reason: TypeAlias = Literal[
     "malformed CSV",
     "wrong column count",
     "not Python",
+    "duplicate id",
 ]
 
 STANDARD_INPUT = Path("-")
@@ -54,6 +55,14 @@ class BadRow(NamedTuple):
         return f"{shown_path(self.path)}:{self.line}: {self.problem}"
 
 
+class Placed(NamedTuple):
+    """A document and its place: the line on which it starts, or its number in a file that has no lines; from 1."""
+
+    path: Path
+    line: int
+    document: Document
+
+
 class RowError(Exception):
     """Raised while one row is looked at; its reader turns it into a `BadRow`."""
 
@@ -70,9 +79,11 @@ class ReadReport:
         documents: How many documents were read.
         skipped: How many rows were passed over, by reason.
         messages: The full messages of the first five of them.
+        place: File and line of the document that was read last.
     """
 
     documents: int = 0
+    place: tuple[Path, int] = (STANDARD_INPUT, 0)
     skipped: Counter[str] = field(default_factory=Counter)
     messages: list[str] = field(default_factory=list)
 
@@ -88,7 +99,7 @@ class ReadReport:
             self.messages.append(row.message)
 
 
-def settle(items: Iterable[Document | BadRow], on_error: OnError, report: ReadReport | None) -> Iterator[Document]:
+def settle(items: Iterable[Placed | BadRow], on_error: OnError, report: ReadReport | None) -> Iterator[Document]:
     """Passes documents on; stops at a bad row or counts it.
 
     Raises:
@@ -96,9 +107,10 @@ def settle(items: Iterable[Document | BadRow], on_error: OnError, report: ReadRe
     """
     report = ReadReport() if report is None else report
     for item in items:
-        if isinstance(item, Document):
+        if isinstance(item, Placed):
             report.documents += 1
-            yield item
+            report.place = (item.path, item.line)
+            yield item.document
         elif on_error == "fail":
             raise SourceError(item.message)
         else:

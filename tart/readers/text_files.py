@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tart.documents import Document
 from tart.readers.lines import COMPRESSIONS, bad_byte_problem, read_bytes
-from tart.readers.rows import BadRow
+from tart.readers.rows import BadRow, Placed
 from tart.readers.tree import files_below, undecodable_name
 
 MARKDOWN = (".md", ".markdown")
@@ -24,7 +24,7 @@ def bare_name(path: Path) -> Path:
     return path.with_suffix("") if path.suffix.lower() in COMPRESSIONS else path
 
 
-def text_documents(root: Path, encoding: str) -> Iterator[Document | BadRow]:
+def text_documents(root: Path, encoding: str) -> Iterator[Placed | BadRow]:
     """Makes each text file below a folder a document, or a single file whatever its name.
 
     Raises:
@@ -38,7 +38,7 @@ def text_documents(root: Path, encoding: str) -> Iterator[Document | BadRow]:
             yield _document(path, path.relative_to(root).as_posix(), encoding)
 
 
-def _document(path: Path, name: str, encoding: str) -> Document | BadRow:
+def _document(path: Path, name: str, encoding: str) -> Placed | BadRow:
     """The document of one file; `name` is its path below the root."""
     undecodable = undecodable_name(path, name)
     if undecodable is not None:
@@ -53,7 +53,8 @@ def _document(path: Path, name: str, encoding: str) -> Document | BadRow:
         return BadRow(path, 1, "blank text", "the file has no text; fill it or take it out of the corpus")
     bare = bare_name(path)
     title = (_first_heading(text) if bare.suffix.lower() in MARKDOWN else "") or bare.stem
-    return Document(id=name, text=text, title=title, metadata={"path": name, "suffix": bare.suffix.lower()})
+    document = Document(id=name, text=text, title=title, metadata={"path": name, "suffix": bare.suffix.lower()})
+    return Placed(path, 1, document)
 
 
 def _first_heading(markdown: str) -> str:

@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
 from tart import Document, Encoder
 from tart.engines import Hardware
 from tart.models import ModelFolder
 from tart.tokens import read_tokenizer
-from tokenizers import Tokenizer
 
 
 class CountingEngine:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from tart import Document
 from tart.errors import SourceError
 from tart.readers import ReadOptions, ReadReport

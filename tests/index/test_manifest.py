@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tart.errors import IndexFolderError
 from tart.formats import TART
 from tart_index.manifest import Manifest, Part, StoredFile, StoredModel

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+
 from tart import Document, Encoder, InputFormat, Instruction
 from tart.engines import Hardware
 from tart.engines.hardware import cpu_multiplies_bfloat16
-from tart.engines.packed_bert import PackedBert, _groups, _grouped_attention, _padded_attention, supports
+from tart.engines.packed_bert import PackedBert, _grouped_attention, _groups, _padded_attention, supports
 from tart.engines.sentence import SentenceEngine
 from tart.errors import QueryError
 from tart.models import ModelFolder
@@ -22,7 +23,25 @@ LONG = " ".join(["word"] * 300)
 def texts() -> list[str]:
     """Texts of 1 to about 400 tokens, so that some are cut."""
     rng = np.random.default_rng(0)
-    words = "merge two dictionaries sort a list read compress bytes parse dates open sockets hash text é 日本".split()
+    words = [
+        "merge",
+        "two",
+        "dictionaries",
+        "sort",
+        "a",
+        "list",
+        "read",
+        "compress",
+        "bytes",
+        "parse",
+        "dates",
+        "open",
+        "sockets",
+        "hash",
+        "text",
+        "é",
+        "日本",
+    ]
     return [" ".join(rng.choice(words, size=size)) for size in rng.integers(1, 380, size=64)]
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tart import Document, InputFormat, Instruction
 from tart.errors import ModelError
 from tart.formats import FILE_NAME, PRESETS, preset, preset_for

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+
 from tart.encoder import Encoder
 from tart.engines import Hardware
 from tart.errors import ModelError
@@ -50,7 +51,7 @@ def test_a_hub_id_that_is_not_here_is_refused_without_a_network() -> None:
 
 
 def test_a_folder_that_is_no_model_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="found a folder without config.json"):
+    with pytest.raises(ModelError, match=r"found a folder without config\.json"):
         Encoder.load(str(tmp_path))
 
 

@@ -65,7 +65,7 @@ def test_parquet_with_every_kind_of_column(tmp_path: Path) -> None:
             "score": 0.5,
             "tags": ["x", "y"],
             "day": "2020-01-02",
-            "time": "2020-01-02 03:04:05",
+            "time": "2020-01-02 03:04:05.000",
             "kind": "k",
             "large": "L",
         },
@@ -268,3 +268,17 @@ def test_a_damaged_dataset_folder_is_refused(tmp_path: Path) -> None:
         assert part in message
     (folder / "dataset_dict.json").write_text('{"splits": ["gone"]}')
     assert refusal(folder).startswith(f"{folder / 'gone' / 'state.json'}: cannot be read (No such file")
+
+
+def test_a_large_row_group_is_not_held_in_memory(tmp_path: Path) -> None:
+    texts = [f"{n:05}" * 200 for n in range(20_000)]
+    table = pa.table({"id": [str(n) for n in range(20_000)], "text": texts})
+    path = tmp_path / "corpus.parquet"
+    pq.write_table(table, path, row_group_size=20_000, compression="none", use_dictionary=False)
+    del table
+    assert path.stat().st_size > 20_000_000
+    before = pa.total_allocated_bytes()
+    documents = read_documents(path)
+    assert next(documents) == Document("0", texts[0])
+    assert pa.total_allocated_bytes() - before < 6_000_000
+    assert [document.text for document in documents] == texts[1:]

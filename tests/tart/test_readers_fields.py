@@ -67,7 +67,7 @@ def test_a_malformed_field_map_is_refused(text: str, parts: list[str]) -> None:
 def test_empty_field_names_are_refused() -> None:
     for arguments in ({"id": ""}, {"title": ""}, {"text": ()}, {"text": ("a", "")}, {"metadata": ("",)}):
         with pytest.raises(SourceError, match="field name is empty"):
-            FieldMap(**arguments)  # type: ignore[arg-type]
+            FieldMap(**arguments)
 
 
 def test_the_layouts() -> None:

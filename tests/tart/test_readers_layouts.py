@@ -173,6 +173,17 @@ def test_what_may_not_be_read_is_refused(tmp_path: Path) -> None:
     assert refusal(tmp_path / "a.jsonl").startswith(f"{tmp_path / 'a.jsonl'}: cannot be read (Permission denied)")
 
 
+def test_a_folder_that_may_not_be_listed_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    layouts: tuple[Layout | None, ...] = (None, "beir", "text", "parquet")
+    for layout in layouts:
+        message = refusal(tmp_path, layout)
+        assert message.startswith(f"{tmp_path}: the folder cannot be listed (Permission denied)")
+
+
 def test_a_broken_link_in_a_tree_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.txt").symlink_to(tmp_path / "gone.txt")
     assert refusal(tmp_path).startswith(f"{tmp_path / 'a.txt'}: cannot be read (No such file or directory)")

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tokenizers import Tokenizer as FastTokenizer
+
 from tart.encoder import Encoder
 from tart.models import ModelFolder
 from tart.tokens import Tokenizer, Tokens
-from tokenizers import Tokenizer as FastTokenizer
 
 
 def fast() -> FastTokenizer:
