@@ -8,7 +8,8 @@ INSTALLED_DEV = $(VENV)/.installed-dev
 INDEX ?= demo-index
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test check bench clean
+PYTEST_ARGS ?=
+.PHONY: help demo serve test check bench docs clean
 
 help: ## Show the targets.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST)
@@ -21,7 +22,7 @@ serve: $(INSTALLED) ## Serve the demo index over HTTP (INDEX=DIR for another).
 	$(BIN)/tart serve $(INDEX)
 
 test: $(INSTALLED_DEV) ## Run the tests.
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 check: $(INSTALLED_DEV) ## Check format, lint and types.
 	$(BIN)/ruff format --check .
@@ -31,6 +32,10 @@ check: $(INSTALLED_DEV) ## Check format, lint and types.
 bench: $(INSTALLED_DEV) ## Run the benchmarks against peers; reports go to bench/*/report.md.
 	$(BIN)/python bench/encode/run.py
 	$(BIN)/python bench/build/run.py
+	$(BIN)/python bench/build/kill.py
+
+docs: $(INSTALLED_DEV) ## Write docs/commands.md from --help.
+	$(BIN)/python docs/write_commands.py
 
 clean: ## Remove what the targets made.
 	rm -rf $(VENV) demo-index dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

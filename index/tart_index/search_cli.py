@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from tart_index.searcher import Hit, SearchRequest, SearchResult
 
 _BATCH = 64
-_TEXT_SHOWN = 300
+_LINES_SHOWN = 4
+_INDENT = 12
+_WIDTH = 118
 
 
 @click.command()
@@ -158,13 +160,19 @@ def _print_hits(result: SearchResult) -> None:
     from rich.console import Console
     from rich.text import Text
 
-    console = Console(highlight=False)
+    console = Console(highlight=False, soft_wrap=True)
+    width = min(console.width, _WIDTH) if console.is_terminal else _WIDTH
     for hit in result.hits:
-        console.print(
-            Text.assemble(f"{hit.rank:>3}. {hit.score:.3f}  ", (hit.document.title or hit.document.id, "bold"))
-        )
-        text = " ".join(hit.document.text.split())
-        shown = text if len(text) <= _TEXT_SHOWN else text[: _TEXT_SHOWN - 1] + "\u2026"
-        console.print(Text(shown), style="dim", width=min(console.width, 110), no_wrap=False)
+        document = hit.document
+        console.print(Text.assemble(f"{hit.rank:>3}. {hit.score:.3f}  ", (document.title or document.id, "bold")))
+        for line in _shown_lines(document.text, width - _INDENT):
+            console.print(Text(" " * _INDENT + line, style="dim"))
     if not result.hits:
         console.print("no hits")
+
+
+def _shown_lines(text: str, width: int) -> list[str]:
+    """The first lines of a text that are not blank, each cut to a width."""
+    lines = [line.rstrip() for line in text.splitlines() if line.strip()]
+    shown = [line if len(line) <= width else line[: width - 1] + "\u2026" for line in lines[:_LINES_SHOWN]]
+    return [*shown, "\u2026"] if len(lines) > _LINES_SHOWN else shown
