@@ -126,7 +126,8 @@ class Encoder:
 
     def tokenize_documents(self, documents: Sequence[Document]) -> Tokens:
         """Token ids of documents in the model's input format, cut to its limit."""
-        return self._tokenizer([self.input_format.render_document(document) for document in documents])
+        prefixes = [self.input_format.render_document_prefix(document) for document in documents]
+        return self._tokenizer([self.input_format.render_document(d) for d in documents], self._skipped(prefixes))
 
     def tokenize_queries(
         self,
@@ -143,7 +144,8 @@ class Encoder:
         for query, instruction in zip(queries, applied, strict=True):
             self._check_query(query, instruction)
         texts = [self.input_format.render_query(q, i) for q, i in zip(queries, applied, strict=True)]
-        tokens = self._tokenizer(texts, self._skipped(applied))
+        prefixes = [self.input_format.render_query_prefix(instruction) for instruction in applied]
+        tokens = self._tokenizer(texts, self._skipped(prefixes))
         if not truncate and tokens.truncated.any():
             self._refuse_long_query(texts[int(tokens.truncated.argmax())])
         return tokens
@@ -199,10 +201,9 @@ class Encoder:
             instruction = Instruction(instruction)
         return self.input_format.applied(instruction or NO_INSTRUCTION)
 
-    def _skipped(self, instructions: Sequence[Instruction]) -> list[int] | None:
+    def _skipped(self, prefixes: Sequence[str]) -> list[int] | None:
         if self.input_format.pools_instruction:
             return None
-        prefixes = (self.input_format.render_query_prefix(instruction) for instruction in instructions)
         return [self._tokenizer.prefix_length(prefix) for prefix in prefixes]
 
     def _check_query(self, query: str, instruction: Instruction) -> None:

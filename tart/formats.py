@@ -37,7 +37,8 @@ class InputFormat:
         query_bare: Template of ``{query}`` alone, for a query without an instruction.
         document: Template of ``{title}`` and ``{text}``.
         document_untitled: Template of ``{text}`` alone, for a document without a title.
-        pools_instruction: Whether the tokens before the query count in mean pooling; INSTRUCTOR leaves them out.
+        pools_instruction: Whether the tokens before the query, and those before the document's own words, count in
+            mean pooling; INSTRUCTOR (Su et al. 2023) leaves them out.
 
     Raises:
         ModelError: A template has an unknown placeholder or lacks the one that it must have.
@@ -82,6 +83,11 @@ class InputFormat:
         """What stands before the query: the part that ``pools_instruction=False`` leaves out of pooling."""
         template = self.query if self.applied(instruction) else self.query_bare
         return template.partition("{query}")[0].format(instruction=instruction.text)
+
+    def render_document_prefix(self, document: Document) -> str:
+        """What stands before a document's own words: left out of pooling as the query's prefix is."""
+        template = self.document if document.title.strip() else self.document_untitled
+        return template.partition("{")[0]
 
     def render_document(self, document: Document) -> str:
         """What the model reads for a document."""

@@ -78,7 +78,7 @@ class ModelFolder:
         )
 
     def fingerprint(self) -> str:
-        """SHA-256 over weights, tokenizer and settings: equal exactly for models that give equal vectors."""
+        """SHA-256 over weights, tokenizer and settings: models of one fingerprint give the same vectors."""
         digest = hashlib.sha256()
         files = {file for pattern in _FINGERPRINTED for file in self.path.glob(pattern) if file.is_file()}
         for file in sorted(files):

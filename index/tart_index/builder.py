@@ -6,7 +6,7 @@ killed, or that runs again over a corpus that has grown, takes over every part t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -15,7 +15,7 @@ from typing import NamedTuple, Protocol
 
 from tart import __version__
 from tart.documents import Document
-from tart.encoder import Encoder, batched
+from tart.encoder import Encoder
 from tart.errors import IndexFolderError, QueryError, SourceError
 from tart.prefetch import Prefetch
 from tart.readers import ReadReport
@@ -25,6 +25,7 @@ from tart_index.manifest import Manifest, Part, StoredModel
 from tart_index.writer import IndexWriter
 
 PART_SIZE = 4_096
+PART_CHARACTERS = 1 << 26
 _CHECKED_STEP = 1_000
 
 
@@ -33,7 +34,7 @@ class BuildOptions:
     """Settings of a build.
 
     Attributes:
-        part_size: Documents in a part: what a killed build loses at most.
+        part_size: Documents in a part, fewer where they are very long: what a killed build loses at most.
         replace: Build over an index that another model or input format made, or that is damaged.
         default_instruction: Applied where a query names none.
         prompts: Named instructions.
@@ -174,10 +175,26 @@ def _prepare(
 ) -> Iterator[Part | _Fresh]:
     """Chunks of the corpus: as stored parts where they are there already, else tokenised."""
     identity = (encoder.fingerprint, encoder.input_format.fingerprint, encoder.hardware.dtype, str(encoder.max_length))
-    for documents in batched(corpus.documents(report), options.part_size):
+    for documents in part_chunks(corpus.documents(report), options.part_size):
         name = content_hash(identity, documents)
         stored = writer.find_part(name, len(documents))
         yield stored or _Fresh(name, documents, encoder.tokenize_documents(documents))
+
+
+def part_chunks(
+    documents: Iterable[Document], size: int, characters: int = PART_CHARACTERS
+) -> Iterator[list[Document]]:
+    """Lists of `size` documents, shorter where long texts add up to so many characters: memory stays bounded."""
+    chunk: list[Document] = []
+    held = 0
+    for document in documents:
+        chunk.append(document)
+        held += len(document.text)
+        if len(chunk) == size or held >= characters:
+            yield chunk
+            chunk, held = [], 0
+    if chunk:
+        yield chunk
 
 
 def _write_parts(

@@ -56,7 +56,8 @@ class Hardware:
         return cls(chosen, _dtype(dtype, chosen), threads or available_cpus())
 
     def pin_threads(self) -> None:
-        """Sets torch's thread count for this process."""
+        """Sets the thread counts of torch and, before its first use, of the tokenizer for this process."""
+        os.environ.setdefault("RAYON_NUM_THREADS", str(self.threads))
         if torch.get_num_threads() != self.threads:
             torch.set_num_threads(self.threads)
 

@@ -43,6 +43,8 @@ class SentenceEngine:
                 "wanted a folder that sentence-transformers saved"
             ) from error
         self._model.eval()
+        # Without a prompt length in the features this changes nothing; with one, pooling leaves the prompt out.
+        self._model.set_pooling_include_prompt(include_prompt=False)
         self._tokenizer = _fast_tokenizer(folder, self._model.tokenizer)
         self._pad = int(self._model.tokenizer.pad_token_id or 0)
 

@@ -15,7 +15,7 @@ from tart import Document, Encoder, InputFormat
 from tart.errors import IndexFolderError, QueryError, SourceError
 from tart.readers import ReadOptions
 from tart_index import BuildOptions, Corpus, IndexFolder, build_index
-from tart_index.builder import Progress
+from tart_index.builder import Progress, part_chunks
 from tart_index.writer import IndexWriter
 
 SMALL = BuildOptions(part_size=4)
@@ -355,6 +355,14 @@ def test_a_corpus_is_streamed_in_parts(tmp_path: Path, counting: Encoder) -> Non
 
     corpus = Corpus(("stream",), lambda _: documents(), rereadable=False)
     assert build_index(corpus, tmp_path / "i", counting, SMALL).manifest.count == 64
+
+
+def test_long_texts_make_short_parts() -> None:
+    documents = [Document(str(number), "x" * length) for number, length in enumerate([1, 2, 30, 1, 1, 1, 1])]
+    lengths = [[len(d.text) for d in chunk] for chunk in part_chunks(documents, size=3, characters=32)]
+    assert lengths == [[1, 2, 30], [1, 1, 1], [1]]
+    assert [[len(d.text) for d in chunk] for chunk in part_chunks(documents, size=3, characters=20)] == lengths
+    assert [len(chunk) for chunk in part_chunks(documents, size=9, characters=20)] == [3, 4]
 
 
 @pytest.mark.parametrize("size", [0, -1])

@@ -133,6 +133,17 @@ def test_pooling_leaves_the_instruction_out_where_the_format_says_so() -> None:
     assert np.abs(masked.embed(tokens)[0] - wanted).max() < 1e-5
     both = [encoder.encode_queries(["merge"], ["find it"])[0] for encoder in (masked, pooled)]
     assert both[0] @ both[1] < 0.99
+    folder = ModelFolder.open("all-MiniLM-L6-v2")
+    general = Encoder(folder, SentenceEngine(folder, masked.hardware), form, masked.hardware)
+    assert np.abs(general.embed(tokens) - masked.embed(tokens)).max() < 1e-5
+
+
+def test_pooling_leaves_a_documents_prefix_out_too() -> None:
+    masked = Encoder.load(dtype="float32", input_format="instructor")
+    tokens = masked.tokenize_documents([Document("a", "merge two"), Document("b", "merge two", "find")])
+    # [CLS] represent the document for retrieval :
+    assert tokens.skip.tolist() == [7, 7]
+    assert masked.max_length == 256
 
 
 def test_windows_come_in_order_with_their_vectors(encoder: Encoder, texts: list[str]) -> None:
