@@ -15,7 +15,8 @@ FILE = Path(__file__).parent / "commands.md"
 
 def sections(command: click.Command, name: str, parent: click.Context | None = None) -> Iterator[str]:
     """The help of a command and of all commands below it."""
-    with click.Context(command, info_name=name, parent=parent, max_content_width=110, terminal_width=110) as context:
+    settings = {"terminal_width": 110, "help_option_names": ["-h", "--help"]}
+    with click.Context(command, info_name=name, parent=parent, **settings) as context:  # type: ignore[arg-type]
         heading = "#" * (2 + context.command_path.count(" "))
         yield f"{heading} `{context.command_path}`\n\n```text\n{command.get_help(context)}\n```\n"
         if isinstance(command, click.Group):

@@ -50,7 +50,7 @@ def _broken(name: str, error: ImportError) -> click.Command:
 @click.group(cls=Steps, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="tart")
 def tart() -> None:
-    r"""Instruction-aware retrieval: say what you want found, and get that.
+    """Instruction-aware retrieval: say what you want found, and get that.
 
     \b
     tart demo                                  search the Python on this machine

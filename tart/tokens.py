@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 # A long text's start is tokenised first; where that already fills the model's input twice over, its end is never read.
 _CHARACTERS_PER_TOKEN = 16
+# Instructions are counted again and again; long texts would fill the memory.
+_REMEMBERED_CHARACTERS = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,7 @@ class Tokenizer:
         self._fast = fast
         self.max_length = max_length
         self._special = fast.num_special_tokens_to_add(is_pair=False)
-        self.count: Callable[[str], int] = lru_cache(maxsize=1024)(self._count)
+        self._remembered: Callable[[str], int] = lru_cache(maxsize=1024)(self._count)
 
     def __call__(self, texts: Sequence[str], skip: Sequence[int] | None = None) -> Tokens:
         """Tokenises texts and cuts each to the limit.
@@ -110,6 +112,10 @@ class Tokenizer:
             skip=np.zeros(len(ids), dtype=np.int32) if skip is None else np.asarray(skip, dtype=np.int32),
         )
 
+    def count(self, text: str) -> int:
+        """Tokens of a text beyond any limit, special tokens included; remembered for short texts."""
+        return self._remembered(text) if len(text) <= _REMEMBERED_CHARACTERS else self._count(text)
+
     def prefix_length(self, prefix: str) -> int:
         """Leading tokens of an input that starts with `prefix`: its special tokens and the prefix's own."""
         return self.count(prefix) - 1 if prefix and self._special else self.count(prefix) if prefix else 0
@@ -123,7 +129,6 @@ class Tokenizer:
         return text[:cut] if cut > 0 else text
 
     def _count(self, text: str) -> int:
-        """Tokens of a text beyond any limit, special tokens included."""
         return _tokens(self._fast.encode(text), self._special)
 
 

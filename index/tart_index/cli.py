@@ -44,7 +44,7 @@ def index() -> None:
 @hardware_options
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
 def build(sources: tuple[str, ...], out: Path, as_json: bool, **settings: Any) -> None:
-    r"""Embed a corpus into an index folder.
+    """Embed a corpus into an index folder.
 
     SOURCE is a JSON lines, Parquet, CSV or TSV file (.gz and .zst too), a BEIR folder, a folder of text, Markdown or
     Python files, a saved `datasets` folder, or - for JSON lines on standard input. A build that was killed goes on
@@ -67,7 +67,7 @@ def build(sources: tuple[str, ...], out: Path, as_json: bool, **settings: Any) -
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def info(folder: Path, as_json: bool) -> None:
-    r"""Tell what an index holds.
+    """Tell what an index holds.
 
     \b
     tart index info my-index
@@ -102,7 +102,7 @@ def info(folder: Path, as_json: bool) -> None:
 @index.command()
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 def verify(folder: Path) -> None:
-    r"""Read every byte of an index and compare it with its checksums.
+    """Read every byte of an index and compare it with its checksums.
 
     \b
     tart index verify my-index

@@ -27,7 +27,7 @@ _PLAIN_WIDTH = 118
 )
 @hardware_options
 def demo(out: Path, **hardware: Any) -> None:
-    r"""Index this Python's standard library and search it under two instructions.
+    """Index this Python's standard library and search it under two instructions.
 
     Every documented function, class and method becomes two documents: its code with the docstring cut out, and its
     documentation. The same queries are then asked twice, once for code and once for documentation.

@@ -43,12 +43,14 @@ class ExactSearch:
 
     def __init__(self, parts: Sequence[NDArray[np.float32]], threads: int) -> None:
         self._faiss = import_faiss()
-        self._faiss.omp_set_num_threads(threads)
+        self._threads = threads
         self._parts = parts
         self._starts = np.cumsum([0, *(len(part) for part in parts)])
 
     def search(self, queries: NDArray[np.float32], k: int) -> Neighbours:
         """The best `k` rows for each query; see `NearestRows.search`."""
+        # OpenMP keeps this setting per calling thread, and a service searches in a thread of its own.
+        self._faiss.omp_set_num_threads(self._threads)
         found = [self._search_part(number, queries, k) for number in range(len(self._parts))]
         scores = np.concatenate([neighbours.scores for neighbours in found], axis=1)
         rows = np.concatenate([neighbours.rows for neighbours in found], axis=1)

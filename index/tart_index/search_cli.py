@@ -33,7 +33,7 @@ _WIDTH = 118
 @hardware_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per query.")
 def search(folder: Path, query: str, as_json: bool, **settings: Any) -> None:
-    r"""Search an index.
+    """Search an index.
 
     QUERY is the query, or - to read queries from standard input: JSON lines with "query" and, if wanted,
     "instruction", "prompt_name" and "top_k"; results are then JSON lines in the same order, a line that is bad

@@ -21,7 +21,9 @@ class BodyLimitMiddleware:
             await self._app(scope, receive, send)
             return
         announced = Headers(scope=scope).get("content-length", "")
-        received = int(announced) if announced.isdecimal() and len(announced) < 19 and int(announced) > self._max_bytes else 0
+        received = (
+            int(announced) if announced.isdecimal() and len(announced) < 19 and int(announced) > self._max_bytes else 0
+        )
 
         async def receive_within_limit() -> Message:
             nonlocal received

@@ -63,4 +63,6 @@ async def _bad_query(request: Request, error: Exception) -> Response:
 async def _unexpected(request: Request, error: Exception) -> Response:
     """The server logs the trace; the reply says only which request it was."""
     _LOG.error("request %s: unexpected %s on %s", request.state.request_id, type(error).__name__, request.url.path)
-    return error_response(request, Refusal(500, "something failed inside the service; the operator's log has the request id"))
+    return error_response(
+        request, Refusal(500, "something failed inside the service; the operator's log has the request id")
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Coroutine
 from typing import Any, NoReturn
 
@@ -32,9 +33,11 @@ class JsonRoute(APIRoute):
         handler = super().get_route_handler()
 
         async def handle(request: Request) -> Response:
+            json_request = JsonRequest(request.scope, request.receive)
             if self.body_field is not None:
                 _check_media_type(request.headers.get("content-type", ""))
-            return await handler(JsonRequest(request.scope, request.receive))
+                _check_not_empty(await json_request.body())
+            return await handler(json_request)
 
         return handle
 
@@ -45,8 +48,6 @@ def parse_json(body: bytes) -> Any:
     Raises:
         Refusal: It is none (400).
     """
-    if not body.strip():
-        raise Refusal(400, "the body is empty; wanted a JSON object")
     try:
         return json.loads(body.decode(), parse_constant=_refuse_constant)
     except UnicodeDecodeError as error:
@@ -63,10 +64,13 @@ def _refuse_constant(name: str) -> NoReturn:
     raise Refusal(400, f"the body is not JSON: found {name}, which JSON does not have; send a finite number or null")
 
 
+def _check_not_empty(body: bytes) -> None:
+    if not body.strip():
+        raise Refusal(400, "the body is empty; wanted a JSON object")
+
+
 def _check_media_type(content_type: str) -> None:
     media_type = content_type.partition(";")[0].strip().lower()
-    if media_type != "application/json" and not (media_type.startswith("application/") and media_type.endswith("+json")):
-        raise Refusal(
-            415,
-            f"the Content-Type is {ascii(media_type[:80]) if media_type else 'missing'}; send the header Content-Type: application/json",
-        )
+    if media_type != "application/json" and not re.fullmatch(r"application/\S+\+json", media_type):
+        found = ascii(media_type[:80]) if media_type else "missing"
+        raise Refusal(415, f"the Content-Type is {found}; send the header Content-Type: application/json")

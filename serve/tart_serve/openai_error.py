@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse
@@ -14,10 +16,10 @@ _PATHS = ("/v1/embeddings",)
 class OpenAIErrorBody(BaseModel):
     """What went wrong."""
 
-    message: str = Field(examples=["model: the model 'gpt-4' is not served here"])
-    type: str = Field(examples=["invalid_request_error"])
-    param: str | None = Field(description="The field to blame.", examples=["model"])
-    code: str | None = Field(description="`model_not_found`, `context_length_exceeded`, or null.", examples=["model_not_found"])
+    message: str
+    type: str = Field(description="`invalid_request_error` or `server_error`.")
+    param: str | None = Field(description="The field to blame.")
+    code: str | None = Field(description="`model_not_found`, `context_length_exceeded`, or null.")
 
 
 class OpenAIError(BaseModel):
@@ -31,15 +33,25 @@ def speaks_openai(path: str) -> bool:
     return path in _PATHS
 
 
-def openai_error_response(request: Request, refusal: Refusal) -> JSONResponse:
-    """A refusal as OpenAI words it: a body that does not validate is 400 there."""
-    status = 400 if refusal.status_code == 422 else refusal.status_code
-    content = {
+def openai_error(refusal: Refusal) -> dict[str, Any]:
+    """A refusal as a JSON object."""
+    return {
         "error": {
             "message": refusal.detail,
-            "type": "invalid_request_error" if status < 500 else "server_error",
-            "param": refusal.faults[0].pointer.split("/")[1] if refusal.faults and "/" in refusal.faults[0].pointer else None,
+            "type": "invalid_request_error" if refusal.status_code < 500 else "server_error",
+            "param": _param(refusal),
             "code": refusal.code,
         }
     }
-    return JSONResponse(content, status, {**(refusal.headers or {}), "X-Request-ID": request.state.request_id})
+
+
+def openai_error_response(request: Request, refusal: Refusal) -> JSONResponse:
+    """A refusal as OpenAI's clients know it: to them, a body that does not validate is 400."""
+    status = 400 if refusal.status_code == 422 else refusal.status_code
+    return JSONResponse(openai_error(refusal), status, refusal.headers)
+
+
+def _param(refusal: Refusal) -> str | None:
+    """The field that the first fault is in; a fault of the whole body is in none."""
+    steps = refusal.faults[0].pointer.split("/") if refusal.faults else []
+    return steps[1] if len(steps) > 1 else None

@@ -9,8 +9,7 @@ import threading
 import time
 from enum import Enum
 
-from tart.errors import IndexFolderError
-from tart_index import IndexFolder, SearchRequest
+from tart_index import SearchRequest
 from tart_serve.model_thread import ModelThread
 from tart_serve.refusal import Refusal
 from tart_serve.served_indexes import ServedIndex, ServedIndexes
@@ -42,24 +41,24 @@ class Readiness:
         self._deadline = deadline
         self._stopped = threading.Event()
         self._soundness = {index.name: Soundness.UNKNOWN for index in indexes}
+        self._verification: asyncio.Task[None] | None = None
         self._canaries: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begins to verify in the background."""
+        self._stopped.clear()
+        self._verification = asyncio.create_task(self.verify())
+
+    async def stop(self) -> None:
+        """Ends the verification after the part that it reads now."""
+        self._stopped.set()
+        if self._verification is not None:
+            await self._verification
 
     async def verify(self) -> None:
         """Reads every index whole; the service answers meanwhile."""
-        self._stopped.clear()
         for index in self._indexes:
-            try:
-                whole = await asyncio.to_thread(self._read_all, index.searcher.folder)
-            except (IndexFolderError, OSError) as error:
-                _LOG.error("index %s is damaged: %s", index.name, error)  # noqa: TRY400 (the message says it all)
-                self._soundness[index.name] = Soundness.DAMAGED
-            else:
-                if whole:
-                    self._soundness[index.name] = Soundness.SOUND
-
-    def stop(self) -> None:
-        """Ends `verify` after the part that it reads now."""
-        self._stopped.set()
+            self._soundness[index.name] = await asyncio.to_thread(self._read_whole, index)
 
     def refuse_damaged(self, index: ServedIndex) -> None:
         """Refuses to answer from files that were found damaged.
@@ -79,13 +78,16 @@ class Readiness:
         Raises:
             Refusal: Something is not ready (503).
         """
-        faulty = [f"index {name!r} {found.value}" for name, found in self._soundness.items() if found is not Soundness.SOUND]
+        faulty = [
+            f"index {name!r} {found.value}" for name, found in self._soundness.items() if found is not Soundness.SOUND
+        ]
         if faulty:
             raise Refusal(503, "; ".join(faulty))
         started = time.perf_counter()
         # A probe that comes while the last one's canaries still wait joins them, so that probes never pile up.
         if self._canaries is None or self._canaries.done():
             self._canaries = asyncio.create_task(self._send_canaries())
+            self._canaries.add_done_callback(_note_outcome)
         try:
             await asyncio.wait_for(asyncio.shield(self._canaries), self._deadline)
         except asyncio.TimeoutError as error:
@@ -93,8 +95,15 @@ class Readiness:
             raise Refusal(503, detail) from error
         return time.perf_counter() - started
 
-    def _read_all(self, folder: IndexFolder) -> bool:
-        return all(not self._stopped.is_set() for _ in folder.verify())
+    def _read_whole(self, index: ServedIndex) -> Soundness:
+        try:
+            for _ in index.searcher.folder.verify():
+                if self._stopped.is_set():
+                    return Soundness.UNKNOWN
+        except Exception as error:  # noqa: BLE001 (whatever bytes a damaged file holds, it must not end the service)
+            _LOG.error("index %s is damaged: %s", index.name, error)
+            return Soundness.DAMAGED
+        return Soundness.SOUND
 
     async def _send_canaries(self) -> None:
         for index in self._indexes:
@@ -105,3 +114,9 @@ class Readiness:
                 raise Refusal(503, f"a canary search on index {index.name!r} failed") from error
             if not results[0].hits or not math.isfinite(results[0].hits[0].score):
                 raise Refusal(503, f"a canary search on index {index.name!r} found nothing")
+
+
+def _note_outcome(canaries: asyncio.Task[None]) -> None:
+    """Takes the error of canaries that no probe waits for any more, which asyncio would else complain about."""
+    if not canaries.cancelled():
+        canaries.exception()

@@ -11,10 +11,19 @@ from tart_serve.refusal import FieldFault, Refusal
 
 
 class ServedIndex(NamedTuple):
-    """An index and the name that requests call it by."""
+    """An index as requests see it.
+
+    Attributes:
+        name: That requests call it by.
+        searcher: Answers from one version of it.
+        version: Which one.
+        fingerprint: Of its content; taken once, for that reads the whole manifest.
+    """
 
     name: str
     searcher: Searcher
+    version: str
+    fingerprint: str
 
 
 class ServedIndexes:
@@ -27,7 +36,7 @@ class ServedIndexes:
     def __init__(self, searchers: Mapping[str, Searcher]) -> None:
         if not searchers:
             raise IndexFolderError("no index to serve; give one or more")
-        self._indexes = {name: ServedIndex(name, searcher) for name, searcher in searchers.items()}
+        self._indexes = {name: _served(name, searcher) for name, searcher in searchers.items()}
 
     def __iter__(self) -> Iterator[ServedIndex]:
         return iter(self._indexes.values())
@@ -48,3 +57,8 @@ class ServedIndexes:
             detail = f"there is no index {name[:100]!r}; there are: {known}"
             raise Refusal(404, detail, [FieldFault("#/index", detail)])
         return self._indexes[name]
+
+
+def _served(name: str, searcher: Searcher) -> ServedIndex:
+    manifest = searcher.folder.manifest
+    return ServedIndex(name, searcher, str(manifest.version), manifest.fingerprint)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from pathlib import Path
+from pathlib import PurePosixPath
 
 from tart.encoder import Encoder
 from tart.models import DEFAULT_MODEL
@@ -39,7 +39,7 @@ def public_name(encoder: Encoder) -> str:
     """The model's name as replies show it: of a folder only its last part, for paths are nobody's business."""
     name = encoder.name.replace("\\", "/")
     is_path = name.startswith((".", "/", "~")) or name.count("/") > 1 or ":" in name
-    return Path(name).expanduser().resolve().name if is_path else name
+    return PurePosixPath(name).name if is_path else name
 
 
 def _aliases(encoder: Encoder) -> Iterator[str]:

@@ -42,6 +42,10 @@ def test_texts_are_embedded_as_queries(client: TestClient, encoder: Encoder) -> 
     assert set(reply) == {"object", "data", "model", "usage"}
 
 
+def test_openai_s_user_is_accepted_and_changes_nothing(client: TestClient) -> None:
+    assert embed(client, TEXTS, user="somebody")["data"] == embed(client, TEXTS)["data"]
+
+
 def test_one_text_is_a_list_of_one(client: TestClient) -> None:
     assert vectors(embed(client, TEXTS[0])).tolist() == vectors(embed(client, TEXTS[:1])).tolist()
 
@@ -128,7 +132,7 @@ def test_another_model_is_not_found(client: TestClient) -> None:
         ({"dimensions": 0}, "dimensions", "Input should be greater than or equal to 1"),
         ({"encoding_format": "int8"}, "encoding_format", "Input should be 'float' or 'base64'"),
         ({"model": None}, "model", "Input should be a valid string"),
-        ({"user": "me"}, "user", "there is no field"),
+        ({"suffix": "me"}, "suffix", "there is no field"),
     ],
 )
 def test_errors_have_openai_s_shape(client: TestClient, fields: dict[str, object], param: str, message: str) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from tart.errors import IndexFolderError
 from tart_index import Searcher
 from tart_serve import create_app
 
@@ -110,3 +111,8 @@ def test_the_index_must_be_named_where_there_are_several(client: TestClient, sea
     assert "code, notes" in document["detail"]
     alone = TestClient(create_app({"only": searcher}))
     assert alone.post("/v1/search", json={"query": "a"}).json()["index"]["name"] == "only"
+
+
+def test_a_service_without_an_index_does_not_start() -> None:
+    with pytest.raises(IndexFolderError, match="no index to serve; give one or more"):
+        create_app({})

@@ -1,0 +1,99 @@
+"""Inputs of an embeddings request to vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tart.documents import Document
+from tart.encoder import Encoder
+from tart.errors import QueryError
+from tart.tokens import Tokens
+from tart_serve.refusal import FieldFault, Refusal
+from tart_serve.schemas.embeddings import EmbeddingsBody
+
+
+class Embedded(NamedTuple):
+    """The vectors of a request.
+
+    Attributes:
+        vectors: Shape: (n_inputs, dim), float32, unit rows.
+        tokens: That the model read.
+    """
+
+    vectors: NDArray[np.float32]
+    tokens: int
+
+
+def embed_inputs(encoder: Encoder, body: EmbeddingsBody) -> Embedded:
+    """Embeds the inputs of a request.
+
+    Raises:
+        Refusal: An input is blank, too long or of unknown token ids, or the fields contradict each other (400).
+    """
+    _check_dimensions(encoder, body.dimensions)
+    tokens = _tokenize(encoder, body)
+    if not body.truncate and tokens.truncated.any():
+        _refuse_long(encoder, body, int(tokens.truncated.argmax()))
+    return Embedded(encoder.embed(tokens), len(tokens.ids))
+
+
+def _tokenize(encoder: Encoder, body: EmbeddingsBody) -> Tokens:
+    given = body.input
+    if isinstance(given, str):
+        return _tokenize_texts(encoder, body, [given])
+    texts = [one for one in given if isinstance(one, str)]
+    if texts:
+        return _tokenize_texts(encoder, body, texts)
+    token_ids = [one for one in given if isinstance(one, list)] or [[one for one in given if isinstance(one, int)]]
+    return _tokenize_ids(encoder, body, token_ids)
+
+
+def _tokenize_texts(encoder: Encoder, body: EmbeddingsBody, texts: Sequence[str]) -> Tokens:
+    for number, text in enumerate(texts):
+        if not text.strip():
+            _refuse("input", f"text {number} is blank; give every input a text")
+    if body.input_type == "document":
+        if body.instruction:
+            _refuse("instruction", "an instruction belongs to queries; leave it out, or leave input_type document out")
+        return encoder.tokenize_documents([Document(str(number), text) for number, text in enumerate(texts)])
+    try:
+        return encoder.tokenize_queries(texts, [body.instruction] * len(texts), truncate=True)
+    except QueryError as error:
+        _refuse("instruction", str(error), "context_length_exceeded")
+
+
+def _tokenize_ids(encoder: Encoder, body: EmbeddingsBody, token_ids: Sequence[Sequence[int]]) -> Tokens:
+    for field in ("instruction", "input_type"):
+        if getattr(body, field) is not None:
+            _refuse(field, "it applies to texts, and the input is token ids; send texts, or leave this field out")
+    try:
+        return encoder.tokenize_ids(token_ids)
+    except QueryError as error:
+        _refuse("input", str(error))
+
+
+def _check_dimensions(encoder: Encoder, dimensions: int | None) -> None:
+    if dimensions is not None and dimensions != encoder.dim:
+        _refuse(
+            "dimensions",
+            f"found {dimensions}; this model gives vectors of {encoder.dim} numbers and is not known to be trained for "
+            "shorter ones; leave dimensions out",
+        )
+
+
+def _refuse_long(encoder: Encoder, body: EmbeddingsBody, number: int) -> NoReturn:
+    what = "instruction and text" if body.instruction else "input"
+    _refuse(
+        "input",
+        f"{what} {number} together have more tokens than the {encoder.max_length} that the model takes; "
+        'shorten the input, or say "truncate": true',
+        "context_length_exceeded",
+    )
+
+
+def _refuse(field: str, detail: str, code: str | None = None) -> NoReturn:
+    raise Refusal(400, f"{field}: {detail}", [FieldFault(f"#/{field}", detail)], code=code)

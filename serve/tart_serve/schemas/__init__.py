@@ -1,0 +1,1 @@
+"""Request and reply bodies, one file a route."""

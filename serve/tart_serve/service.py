@@ -1,0 +1,31 @@
+"""What the routes share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, TypeAlias, cast
+
+from fastapi import Depends
+from starlette.requests import Request
+
+from tart_serve.model_thread import ModelThread
+from tart_serve.readiness import Readiness
+from tart_serve.served_indexes import ServedIndexes
+from tart_serve.served_models import ServedModels
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """The parts of one running service."""
+
+    indexes: ServedIndexes
+    models: ServedModels
+    thread: ModelThread
+    readiness: Readiness
+
+
+def _service_of(request: Request) -> Service:
+    return cast("Service", request.app.state.service)
+
+
+ServiceOf: TypeAlias = Annotated[Service, Depends(_service_of)]
