@@ -125,6 +125,7 @@ def build_index(
             raise SourceError(_empty(corpus, report))
         manifest = _manifest(corpus, encoder, options, report, parts, version=before.version + 1 if before else 1)
         if before is not None and before.fingerprint == manifest.fingerprint:
+            writer.remove_unlisted(before)
             return BuildResult(before, embedded, report, changed=False)
         writer.publish(manifest)
         return BuildResult(manifest, embedded, report, changed=True)

@@ -101,17 +101,24 @@ def info(folder: Path, as_json: bool) -> None:
 
 @index.command()
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-def verify(folder: Path) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def verify(folder: Path, as_json: bool) -> None:
     """Read every byte of an index and compare it with its checksums.
 
     \b
     tart index verify my-index
     """
     from tart_index.folder import IndexFolder
+    from tart_index.progress import tracked
 
     opened = IndexFolder.open(folder)
-    parts = list(opened.verify())
-    click.echo(f"{folder}: sound: {len(opened):,} documents in {len(parts)} parts, {opened.manifest.fingerprint}")
+    parts = list(tracked(opened.verify(), len(opened.manifest.parts), "verifying"))
+    fingerprint = opened.manifest.fingerprint
+    if as_json:
+        body = {"index": str(folder), "documents": len(opened), "parts": len(parts), "fingerprint": fingerprint}
+        click.echo(json.dumps(body))
+    else:
+        click.echo(f"{folder}: sound: {len(opened):,} documents in {len(parts)} parts, {fingerprint}")
 
 
 def _build(sources: Sequence[str], out: Path, settings: Mapping[str, Any]) -> BuildResult:

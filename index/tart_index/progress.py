@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+    track,
+)
+
+T = TypeVar("T")
 
 
 class BuildBar:
@@ -46,3 +57,10 @@ def build_bar() -> Iterator[BuildBar]:
     )
     with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
         yield BuildBar(progress)
+
+
+def tracked(items: Iterable[T], total: int, description: str) -> Iterator[T]:
+    """The items, with a bar while they come."""
+    console = Console(stderr=True)
+    silent = not console.is_terminal
+    yield from track(items, description, total=total, console=console, transient=True, disable=silent)

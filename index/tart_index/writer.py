@@ -114,6 +114,10 @@ class IndexWriter:
             write_synced(new, manifest.to_bytes())
             new.replace(self.path / MANIFEST)
             sync(self.path)
+        self.remove_unlisted(manifest)
+
+    def remove_unlisted(self, manifest: Manifest) -> None:
+        """Removes the parts that a version does not list: older ones, and those of builds that were given up."""
         kept = {part.name for part in manifest.parts}
         self._remove({folder for folder in self._parts.iterdir() if folder.name not in kept})
 

@@ -29,6 +29,9 @@ from tart.tokens import read_tokenizer
 # Measured (bench/encode): activations of about 1k tokens stay in a CPU's cache; a GPU wants far more at once.
 _CPU_TOKEN_BUDGET = 1_024
 _GPU_TOKEN_BUDGET = 65_536
+# One query stays as small as it is; anything larger is rounded up (measured: no cost, and flat memory).
+_SIZE_STEP = 32
+_EXACT_SIZES = 128
 
 
 def supports(folder: ModelFolder) -> bool:
@@ -117,8 +120,10 @@ class PackedBert:
         """Embeds one batch; see `Engine.embed`."""
         groups = list(_groups(texts))
         device = self._hardware.device
-        ids = torch.from_numpy(np.concatenate(texts)).to(device)
-        positions = torch.cat([torch.arange(g.length).repeat(g.texts) for g in groups]).to(device)
+        filler = np.zeros(_filler(groups[-1].rows.stop), dtype=np.int32)
+        ids = torch.from_numpy(np.concatenate([*texts, filler])).to(device)
+        places = [torch.arange(group.length).repeat(group.texts) for group in groups]
+        positions = torch.cat([*places, torch.from_numpy(filler)]).to(device)
         x = self._norm(F.embedding(ids, self._words) + F.embedding(positions, self._positions))
         attention = _grouped_attention if device == "cpu" else _padded_attention
         for layer in self._layers:
@@ -186,6 +191,11 @@ class _Weights:
         )
 
 
+def _filler(tokens: int) -> int:
+    """Tokens to add, so that few different sizes reach the matrix kernels, which keep compiled code for each."""
+    return 0 if tokens <= _EXACT_SIZES else -tokens % _SIZE_STEP
+
+
 def _groups(texts: Sequence[NDArray[np.int32]]) -> Iterator[_Group]:
     start = 0
     for length, same in groupby(len(text) for text in texts):
@@ -200,6 +210,7 @@ def _grouped_attention(qkv: torch.Tensor, groups: Sequence[_Group], heads: int) 
     Shape: qkv (tokens, 3 * width) -> (tokens, width).
     """
     context = qkv.new_empty(qkv.shape[0], qkv.shape[1] // 3)
+    context[groups[-1].rows.stop :] = 0
     for group in groups:
         shape = (group.texts, group.length, 3, heads, -1)
         query, key, value = qkv[group.rows].view(shape).permute(2, 0, 3, 1, 4)
@@ -216,7 +227,9 @@ def _padded_attention(qkv: torch.Tensor, groups: Sequence[_Group], heads: int) -
     lengths = torch.tensor([group.length for group in groups for _ in range(group.texts)], device=qkv.device)
     keep = torch.arange(int(lengths.max()), device=qkv.device) < lengths[:, None]
     padded = qkv.new_zeros(*keep.shape, qkv.shape[1])
-    padded[keep] = qkv
+    padded[keep] = qkv[: groups[-1].rows.stop]
     query, key, value = padded.view(*keep.shape, 3, heads, -1).permute(2, 0, 3, 1, 4)
     result = F.scaled_dot_product_attention(query, key, value, attn_mask=keep[:, None, None, :])
-    return result.transpose(1, 2).flatten(2)[keep]
+    context = qkv.new_zeros(qkv.shape[0], qkv.shape[1] // 3)
+    context[: groups[-1].rows.stop] = result.transpose(1, 2).flatten(2)[keep]
+    return context

@@ -81,6 +81,20 @@ def test_a_second_run_embeds_nothing_and_publishes_nothing(
     assert (tmp_path / "i" / "manifest.json").read_bytes() == before
 
 
+def test_parts_of_a_build_that_was_given_up_are_removed(
+    tmp_path: Path, counting: Encoder, documents: list[Document]
+) -> None:
+    build_index(corpus_of(documents), tmp_path / "i", counting, SMALL)
+    wanted = tree(tmp_path / "i")
+    with pytest.MonkeyPatch.context() as patched:
+        crash_points(patched, 30)
+        with pytest.raises(Crash):
+            build_index(corpus_of(documents[::-1]), tmp_path / "i", counting, SMALL)
+    assert len(tree(tmp_path / "i")) > len(wanted)
+    assert not build_index(corpus_of(documents), tmp_path / "i", counting, SMALL).changed
+    assert tree(tmp_path / "i") == wanted
+
+
 def test_a_grown_corpus_embeds_only_what_is_new(
     tmp_path: Path, counting: Encoder, documents: list[Document], engine: Any
 ) -> None:

@@ -16,6 +16,7 @@ from click.testing import CliRunner, Result
 from tart import Document
 from tart.__main__ import tart
 from tart.errors import TartError
+from tart.models import locate
 from tart_index import IndexFolder
 
 COMMAND = [sys.executable, "-m", "tart"]
@@ -74,6 +75,8 @@ def test_info_tells_what_is_there(built: Path) -> None:
 
 def test_verify_says_sound(built: Path) -> None:
     assert "sound: 20 documents in 3 parts" in run("index", "verify", built).output
+    body = json.loads(run("index", "verify", built, "--json").output)
+    assert (body["documents"], body["parts"]) == (20, 3)
 
 
 def test_verify_finds_a_flipped_byte(built: Path, tmp_path: Path) -> None:
@@ -163,6 +166,28 @@ def test_bad_input_is_refused_in_one_line(built: Path, tmp_path: Path) -> None:
     assert not (out / "manifest.json").exists()
 
 
+def test_truncated_documents_are_reported(tmp_path: Path) -> None:
+    corpus = tmp_path / "c.jsonl"
+    corpus.write_text(json.dumps({"id": "a", "text": "word " * 300}) + '\n{"id": "b", "text": "y"}\n')
+    result = run("index", "build", corpus, "--out", tmp_path / "i", "--dtype", "float32")
+    assert "1 documents were longer than the model's 256 tokens; their ends are not searched" in result.output
+
+
+def test_an_index_of_another_model_or_format_is_refused(built: Path, tmp_path: Path) -> None:
+    other = tmp_path / "model"
+    shutil.copytree(locate("all-MiniLM-L6-v2"), other)
+    (other / "sentence_bert_config.json").write_text('{"max_seq_length": 128}')
+    assert "was built with model 'all-MiniLM-L6-v2'" in refused("search", built, "x", "--model", other)
+    shutil.copytree(built, tmp_path / "i")
+    corpus = built.parent / "corpus.jsonl"
+    build = ("index", "build", corpus, "--out", tmp_path / "i", "--fields", "id=_id,text=body")
+    assert "say --replace" in refused(*build, "--model", other)
+    assert "say --replace" in refused(*build, "--format", "plain")
+    manifest = tmp_path / "i" / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"format": 1', '"format": 2'))
+    assert "folder format 2, this program reads 1" in refused("search", tmp_path / "i", "x")
+
+
 def test_on_error_skip_reports_what_it_left_out(tmp_path: Path) -> None:
     corpus = tmp_path / "c.jsonl"
     corpus.write_text('{"id": "a", "text": "x"}\nnonsense\n{"id": "b", "text": "y"}\n')
@@ -192,7 +217,7 @@ def test_standard_input_is_a_corpus(tmp_path: Path) -> None:
     assert done.stderr == ""
 
 
-def test_a_build_killed_at_random_moments_ends_in_the_same_index(
+def test_a_build_that_is_killed_again_and_again_ends_in_the_same_index(
     tmp_path: Path, write_jsonl: Callable[..., Path], documents: list[Document]
 ) -> None:
     many = [Document(f"{d.id}-{copy}", f"{d.text} {copy}", d.title) for copy in range(12) for d in documents]
