@@ -81,7 +81,7 @@ def peak_memory(folder: Path, count: int, words: int) -> tuple[float, float]:
 def main() -> None:
     """Measures and writes the report."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--count", type=int, default=8_192, help="documents for the throughput")
+    parser.add_argument("--count", type=int, default=4_096, help="documents for the throughput")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument(
         "--sizes", type=int, nargs="+", default=[10_000, 30_000, 100_000], help="corpora for the memory"
@@ -90,7 +90,7 @@ def main() -> None:
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        memory = {size: peak_memory(folder, size, words=12) for size in arguments.sizes}
+        memory = {size: peak_memory(folder, size, words=6) for size in arguments.sizes}
         bare, whole = throughput(folder, arguments.count, words=30, rounds=arguments.rounds)
     share = whole.median / bare.median
     about_speed = (
@@ -98,7 +98,7 @@ def main() -> None:
         "reads JSON lines twice (once to check them), hashes, tokenises, embeds, writes, flushes and publishes; the "
         "bare encoder gets documents in memory."
     )
-    about_memory = "The process's peak resident set, model and libraries included; documents of about 12 words."
+    about_memory = "The process's peak resident set, model and libraries included; documents of about 6 words."
     speeds = [["encoder alone", f"{bare:,.0f}"], ["whole build", f"{whole:,.0f}"], ["share", f"{share:.3f}"]]
     peaks = [[f"{size:,}", f"{peak:,.0f}", f"{seconds:.0f}"] for size, (peak, seconds) in memory.items()]
     memory_table = table(["documents", "peak MiB", "seconds"], peaks)
