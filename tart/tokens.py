@@ -57,6 +57,16 @@ class Tokens:
             skip=np.concatenate([tokens.skip for tokens in several]),
         )
 
+    def select(self, rows: Sequence[int]) -> Tokens:
+        """Some of the texts, in the order of `rows`."""
+        lengths = self.lengths[list(rows)]
+        return Tokens(
+            ids=np.concatenate([np.empty(0, np.int32), *(self[row] for row in rows)]),
+            offsets=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
+            truncated=self.truncated[list(rows)],
+            skip=self.skip[list(rows)],
+        )
+
     @property
     def lengths(self) -> NDArray[np.int64]:
         """Shape: (n_texts,), tokens."""

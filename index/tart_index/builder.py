@@ -6,26 +6,31 @@ killed, or that runs again over a corpus that has grown, takes over every part t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from tart import __version__
-from tart.documents import Document
 from tart.encoder import Encoder
 from tart.errors import IndexFolderError, QueryError, SourceError
-from tart.prefetch import Prefetch
 from tart.readers import ReadReport
-from tart.tokens import Tokens
 from tart_index.corpus import Corpus, content_hash
 from tart_index.manifest import Manifest, Part, StoredModel
-from tart_index.writer import IndexWriter
+from tart_index.parts import (
+    PART_SIZE,
+    FreshPart,
+    KnownVectors,
+    Progress,
+    Quiet,
+    part_chunks,
+    part_identity,
+    prepare_part,
+    write_parts,
+)
+from tart_index.writer import KEPT_VERSIONS, IndexWriter
 
-PART_SIZE = 4_096
-PART_CHARACTERS = 1 << 26
 _CHECKED_STEP = 1_000
 
 
@@ -35,12 +40,14 @@ class BuildOptions:
 
     Attributes:
         part_size: Documents in a part, fewer where they are very long: what a killed build loses at most.
+        keep: Versions that stay, the new one among them.
         replace: Build over an index that another model or input format made, or that is damaged.
         default_instruction: Applied where a query names none.
         prompts: Named instructions.
     """
 
     part_size: int = PART_SIZE
+    keep: int = KEPT_VERSIONS
     replace: bool = False
     default_instruction: str = ""
     prompts: Mapping[str, str] = field(default_factory=dict)
@@ -48,6 +55,8 @@ class BuildOptions:
     def __post_init__(self) -> None:
         if self.part_size < 1:
             raise SourceError(f"part size is {self.part_size}; wanted 1 or more documents")
+        if self.keep < 1:
+            raise SourceError(f"versions to keep is {self.keep}; wanted 1 or more")
         if not all(name and text.strip() for name, text in self.prompts.items()):
             raise QueryError("a named instruction needs a name and a text: NAME=TEXT")
 
@@ -68,40 +77,6 @@ class BuildResult(NamedTuple):
     changed: bool
 
 
-class Progress(Protocol):
-    """Is told how a build goes on."""
-
-    def checked(self, documents: int) -> None:
-        """So many documents more have been read and found good, before any is embedded."""
-
-    def start(self, total: int | None) -> None:
-        """Embedding starts, over so many documents, where that is known."""
-
-    def done(self, documents: int) -> None:
-        """So many documents more are embedded, or were found embedded."""
-
-
-class Quiet:
-    """Shows nothing."""
-
-    def checked(self, documents: int) -> None:
-        """Shows nothing."""
-
-    def start(self, total: int | None) -> None:
-        """Shows nothing."""
-
-    def done(self, documents: int) -> None:
-        """Shows nothing."""
-
-
-class _Fresh(NamedTuple):
-    """A chunk that the model has yet to see."""
-
-    name: str
-    documents: list[Document]
-    tokens: Tokens
-
-
 def build_index(
     corpus: Corpus, out: Path, encoder: Encoder, options: BuildOptions | None = None, progress: Progress | None = None
 ) -> BuildResult:
@@ -120,14 +95,16 @@ def build_index(
         before = _published(writer, encoder, options)
         progress.start(_count(corpus, progress))
         report = ReadReport()
-        parts, embedded = _write_parts(_prepare(corpus, report, encoder, writer, options), encoder, writer, progress)
+        known = KnownVectors.of(before, encoder, out)
+        chunks = _prepare(corpus, report, encoder, writer, options, known)
+        parts, embedded = write_parts(chunks, encoder, writer, progress)
         if not parts:
             raise SourceError(_empty(corpus, report))
         manifest = _manifest(corpus, encoder, options, report, parts, version=before.version + 1 if before else 1)
         if before is not None and before.fingerprint == manifest.fingerprint:
-            writer.remove_unlisted(before)
+            writer.prune(before, options.keep)
             return BuildResult(before, embedded, report, changed=False)
-        writer.publish(manifest)
+        writer.publish(manifest, options.keep)
         return BuildResult(manifest, embedded, report, changed=True)
 
 
@@ -172,55 +149,19 @@ def _empty(corpus: Corpus, report: ReadReport) -> str:
 
 
 def _prepare(
-    corpus: Corpus, report: ReadReport, encoder: Encoder, writer: IndexWriter, options: BuildOptions
-) -> Iterator[Part | _Fresh]:
+    corpus: Corpus,
+    report: ReadReport,
+    encoder: Encoder,
+    writer: IndexWriter,
+    options: BuildOptions,
+    known: KnownVectors,
+) -> Iterator[Part | FreshPart]:
     """Chunks of the corpus: as stored parts where they are there already, else tokenised."""
-    identity = (encoder.fingerprint, encoder.input_format.fingerprint, encoder.hardware.dtype, str(encoder.max_length))
+    identity = part_identity(encoder)
     for documents in part_chunks(corpus.documents(report), options.part_size):
         name = content_hash(identity, documents)
         stored = writer.find_part(name, len(documents))
-        yield stored or _Fresh(name, documents, encoder.tokenize_documents(documents))
-
-
-def part_chunks(
-    documents: Iterable[Document], size: int, characters: int = PART_CHARACTERS
-) -> Iterator[list[Document]]:
-    """Lists of `size` documents, shorter where long texts add up to so many characters: memory stays bounded."""
-    chunk: list[Document] = []
-    held = 0
-    for document in documents:
-        chunk.append(document)
-        held += len(document.text)
-        if len(chunk) == size or held >= characters:
-            yield chunk
-            chunk, held = [], 0
-    if chunk:
-        yield chunk
-
-
-def _write_parts(
-    chunks: Iterator[Part | _Fresh], encoder: Encoder, writer: IndexWriter, progress: Progress
-) -> tuple[list[Part], int]:
-    """Embeds one chunk while the next is read and tokenised and the one before is written."""
-    parts: list[Part] = []
-    embedded = 0
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="tart-write") as disk, Prefetch(chunks) as ahead:
-        writing: Future[Part] | None = None
-        for chunk in ahead:
-            vectors = encoder.embed(chunk.tokens, progress.done) if isinstance(chunk, _Fresh) else None
-            if writing is not None:
-                parts.append(writing.result())
-                writing = None
-            if isinstance(chunk, Part):
-                parts.append(chunk)
-                progress.done(chunk.count)
-            elif vectors is not None:
-                embedded += len(chunk.documents)
-                truncated = int(chunk.tokens.truncated.sum())
-                writing = disk.submit(writer.write_part, chunk.name, chunk.documents, vectors, truncated)
-        if writing is not None:
-            parts.append(writing.result())
-    return parts, embedded
+        yield stored or prepare_part(name, documents, encoder, known)
 
 
 def _manifest(

@@ -11,7 +11,8 @@ import click
 
 from tart.formats import PRESETS
 from tart.options import hardware_options, model_option
-from tart.readers.options import LAYOUTS
+from tart_index.change_cli import COMMANDS
+from tart_index.read_options import read_options, reading
 
 if TYPE_CHECKING:
     from tart_index.builder import BuildResult
@@ -19,7 +20,11 @@ if TYPE_CHECKING:
 
 @click.group()
 def index() -> None:
-    """Build, look at and check index folders."""
+    """Build, look at, check and change index folders."""
+
+
+for _command in COMMANDS:
+    index.add_command(_command)
 
 
 @index.command()
@@ -29,17 +34,11 @@ def index() -> None:
 @click.option(
     "--format", "input_format", type=click.Choice(list(PRESETS)), help="Input format. [default: the model's own]"
 )
-@click.option(
-    "--fields", metavar="MAP", help="Which fields to read: id=_id,title=name,text=abstract+body,metadata=year."
-)
-@click.option("--layout", type=click.Choice(LAYOUTS), help="What the sources are. [default: told by their names]")
-@click.option("--encoding", default="utf-8", show_default=True, help="Of text files.")
-@click.option(
-    "--on-error", type=click.Choice(["fail", "skip"]), default="fail", show_default=True, help="At a bad row."
-)
+@read_options
 @click.option("--default-instruction", default="", metavar="TEXT", help="Applied where a query names none.")
 @click.option("--prompt", "prompts", multiple=True, metavar="NAME=TEXT", help="A named instruction; may be repeated.")
 @click.option("--part-size", type=click.IntRange(min=1), help="Documents in a part: what a killed build loses at most.")
+@click.option("--keep", type=click.IntRange(min=1), default=3, show_default=True, help="Versions that stay.")
 @click.option("--replace", is_flag=True, help="Build over another model's index, or a damaged one.")
 @hardware_options
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
@@ -123,21 +122,20 @@ def verify(folder: Path, as_json: bool) -> None:
 
 def _build(sources: Sequence[str], out: Path, settings: Mapping[str, Any]) -> BuildResult:
     from tart.encoder import Encoder
-    from tart.readers import FieldMap, ReadOptions
-    from tart_index.builder import PART_SIZE, BuildOptions, build_index
+    from tart_index.builder import BuildOptions, build_index
     from tart_index.corpus import Corpus
+    from tart_index.parts import PART_SIZE
     from tart_index.progress import build_bar
     from tart_index.writer import refuse_foreign
 
-    fields = FieldMap.parse(settings["fields"]) if settings["fields"] else FieldMap()
-    read = ReadOptions(fields, settings["encoding"], settings["on_error"], settings["layout"])
     options = BuildOptions(
         part_size=settings["part_size"] or PART_SIZE,
+        keep=settings["keep"],
         replace=settings["replace"],
         default_instruction=settings["default_instruction"],
         prompts=dict(_named(prompt) for prompt in settings["prompts"]),
     )
-    corpus = Corpus.from_sources(sources, read)
+    corpus = Corpus.from_sources(sources, reading(settings))
     refuse_foreign(out)
     encoder = Encoder.load(
         settings["model"],

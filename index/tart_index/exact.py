@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tart.errors import DependencyError
+
+# Rows of a subset that are copied out of the memory map at a time: 24 MiB at 384 numbers.
+_BLOCK = 16_384
 
 
 class Neighbours(NamedTuple):
@@ -26,8 +29,14 @@ class Neighbours(NamedTuple):
 class NearestRows(Protocol):
     """The face of every structure that finds neighbours: exact here, approximate ones and other stores beside it."""
 
-    def search(self, queries: NDArray[np.float32], k: int) -> Neighbours:
-        """The best `k` rows (or all, where there are fewer) for each query of shape (n_queries, dim)."""
+    def search(self, queries: NDArray[np.float32], k: int, allowed: NDArray[np.bool_] | None = None) -> Neighbours:
+        """The best `k` rows for each query, or all that are allowed, where there are fewer.
+
+        Args:
+            queries: Shape: (n_queries, dim), float32, unit rows.
+            k: At least 1.
+            allowed: Shape: (n_rows,); rows that may be found. None allows all.
+        """
 
 
 class ExactSearch:
@@ -47,21 +56,36 @@ class ExactSearch:
         self._parts = parts
         self._starts = np.cumsum([0, *(len(part) for part in parts)])
 
-    def search(self, queries: NDArray[np.float32], k: int) -> Neighbours:
+    def search(self, queries: NDArray[np.float32], k: int, allowed: NDArray[np.bool_] | None = None) -> Neighbours:
         """The best `k` rows for each query; see `NearestRows.search`."""
         # OpenMP keeps this setting per calling thread, and a service searches in a thread of its own.
         self._faiss.omp_set_num_threads(self._threads)
-        found = [self._search_part(number, queries, k) for number in range(len(self._parts))]
-        scores = np.concatenate([neighbours.scores for neighbours in found], axis=1)
-        rows = np.concatenate([neighbours.rows for neighbours in found], axis=1)
-        order = np.lexsort((rows, -scores), axis=1)[:, :k]
-        return Neighbours(np.take_along_axis(scores, order, axis=1), np.take_along_axis(rows, order, axis=1))
+        best = Neighbours(np.empty((len(queries), 0), np.float32), np.empty((len(queries), 0), np.int64))
+        for vectors, rows in self._blocks(allowed):
+            kept = min(k, len(vectors))
+            scores, found = self._faiss.knn(queries, vectors, kept, metric=self._faiss.METRIC_INNER_PRODUCT)
+            best = merge(best, Neighbours(scores, rows[found]), k)
+        return best
 
-    def _search_part(self, number: int, queries: NDArray[np.float32], k: int) -> Neighbours:
-        part = self._parts[number]
-        kept = min(k, len(part))
-        scores, rows = self._faiss.knn(queries, part, kept, metric=self._faiss.METRIC_INNER_PRODUCT)
-        return Neighbours(scores, rows + self._starts[number])
+    def _blocks(self, allowed: NDArray[np.bool_] | None) -> Iterator[tuple[NDArray[np.float32], NDArray[np.int64]]]:
+        """Vectors and their row numbers: whole parts from the map, or copied blocks of the rows that are allowed."""
+        for part, start in zip(self._parts, self._starts[:-1], strict=True):
+            rows = np.arange(start, start + len(part))
+            wanted = None if allowed is None else np.flatnonzero(allowed[start : start + len(part)])
+            if wanted is None or len(wanted) == len(part):
+                yield part, rows
+                continue
+            for first in range(0, len(wanted), _BLOCK):
+                block = wanted[first : first + _BLOCK]
+                yield part[block], rows[block]
+
+
+def merge(first: Neighbours, second: Neighbours, k: int) -> Neighbours:
+    """The best `k` of two lists of neighbours of the same queries."""
+    scores = np.concatenate([first.scores, second.scores], axis=1)
+    rows = np.concatenate([first.rows, second.rows], axis=1)
+    order = np.lexsort((rows, -scores), axis=1)[:, :k]
+    return Neighbours(np.take_along_axis(scores, order, axis=1), np.take_along_axis(rows, order, axis=1))
 
 
 def import_faiss() -> Any:

@@ -57,6 +57,14 @@ def write_synced(file: Path, content: bytes) -> None:
         os.fsync(stream.fileno())
 
 
+def replace_synced(file: Path, content: bytes) -> None:
+    """Puts a file in place whole, by one rename, and flushes its folder."""
+    new = file.with_name(f"{file.name}.new")
+    write_synced(new, content)
+    new.replace(file)
+    sync(file.parent)
+
+
 def sync(path: Path) -> None:
     """Flushes a file, or a folder's list of names, to the disk."""
     descriptor = os.open(path, os.O_RDONLY)

@@ -3,9 +3,13 @@
 ::
 
     DIR/manifest.json                    the published version; replaced by one rename
+    DIR/versions/000007.json             the last few manifests, the published one among them
     DIR/parts/NAME/vectors.npy           (count, dim) float32 unit rows
     DIR/parts/NAME/documents.arrow       id, title, text, metadata (JSON), in the rows' order
+    DIR/parts/NAME/ids.npy               sorted digests of ids, each with its row
+    DIR/parts/NAME/contents.npy          sorted digests of titles and texts, each with its row
     DIR/parts/NAME/part.json             count and checksums, for a build that resumes
+    DIR/deletions/NAME.npy               rows of a part that a version leaves out
     DIR/writer.lock                      held by the one writer
 
 Parts are immutable and named by their content, so a version is no more than a list of parts: an interrupted build
@@ -24,11 +28,14 @@ from numpy.typing import NDArray
 from tart.documents import Document
 from tart.errors import IndexFolderError
 from tart_index.files import check_content, check_size
-from tart_index.manifest import DOCUMENTS, VECTORS, Manifest, Part
+from tart_index.keys import KeyTable, content_digest, id_digest
+from tart_index.manifest import CONTENTS, DOCUMENTS, IDS, VECTORS, Deletion, Manifest, Part
 from tart_index.table import DocumentTable
 
 MANIFEST = "manifest.json"
 PARTS = "parts"
+VERSIONS = "versions"
+DELETIONS = "deletions"
 
 
 class IndexFolder:
@@ -39,7 +46,8 @@ class IndexFolder:
     Attributes:
         path: The folder.
         manifest: What was published.
-        vectors: One array a part. Shape: (part count, dim), float32, unit rows.
+        vectors: One array a part. Shape: (part count, dim), float32, unit rows; deleted rows included.
+        alive: Shape: (stored rows,), bool: rows that are not deleted; None where none is.
     """
 
     def __init__(self, path: Path, manifest: Manifest) -> None:
@@ -47,7 +55,10 @@ class IndexFolder:
         self.manifest = manifest
         self.vectors = [_open_vectors(path, part, manifest.dim) for part in manifest.parts]
         self._documents = [_open_documents(path, part) for part in manifest.parts]
+        self._ids = [_open_keys(path, part, IDS) for part in manifest.parts]
+        self._contents = [_open_keys(path, part, CONTENTS) for part in manifest.parts]
         self._starts = np.cumsum([0, *(part.count for part in manifest.parts)])
+        self.alive = self._alive()
 
     @classmethod
     def open(cls, path: str | Path) -> IndexFolder:
@@ -70,25 +81,91 @@ class IndexFolder:
         return self.manifest.count
 
     def document(self, row: int) -> Document:
-        """The document of a row, rows counted through all parts.
+        """The document of a row, rows counted through all parts, deleted ones included.
 
         Raises:
             IndexError: There is no such row.
         """
-        if not 0 <= row < len(self):
-            raise IndexError(f"row {row} of {len(self)}")
+        part, inside = self.locate(row)
+        return self._documents[part][inside]
+
+    def vector(self, row: int) -> NDArray[np.float32]:
+        """The vector of a row. Shape: (dim,), float32, of unit length.
+
+        Raises:
+            IndexError: There is no such row.
+        """
+        part, inside = self.locate(row)
+        vector: NDArray[np.float32] = self.vectors[part][inside]
+        return vector
+
+    def locate(self, row: int) -> tuple[int, int]:
+        """The number of the part that holds a row, and the row's place in it.
+
+        Raises:
+            IndexError: There is no such row.
+        """
+        if not 0 <= row < self.manifest.rows:
+            raise IndexError(f"row {row} of {self.manifest.rows}")
         part = int(np.searchsorted(self._starts, row, side="right")) - 1
-        return self._documents[part][row - int(self._starts[part])]
+        return part, row - int(self._starts[part])
+
+    def truncated(self, row: int) -> bool:
+        """Whether a row's document was longer than the model takes.
+
+        Raises:
+            IndexError: There is no such row.
+        """
+        part, inside = self.locate(row)
+        return self._documents[part].truncated(inside)
+
+    def find(self, document_id: str) -> int | None:
+        """The row of a document by its id, or None; deleted rows are not found."""
+        wanted = id_digest(document_id)
+        for table, start in zip(self._ids, self._starts, strict=False):
+            for inside in table.rows(wanted):
+                row = int(start) + inside
+                if self.is_alive(row) and self.document(row).id == document_id:
+                    return row
+        return None
+
+    def find_content(self, document: Document) -> int | None:
+        """A row, deleted or not, whose title and text are the document's, so that its vector can be taken over."""
+        wanted = content_digest(document)
+        for table, start in zip(self._contents, self._starts, strict=False):
+            for inside in table.rows(wanted):
+                return int(start) + inside
+        return None
+
+    def is_alive(self, row: int) -> bool:
+        """Whether a row is not deleted."""
+        return self.alive is None or bool(self.alive[row])
+
+    def deleted_rows(self, number: int) -> NDArray[np.int64]:
+        """The deleted rows of a part, counted inside it, ascending."""
+        part = self.manifest.parts[number]
+        deletion = self.manifest.deletions.get(part.name)
+        return np.empty(0, np.int64) if deletion is None else read_deletion(self.path, part, deletion)
+
+    def rows(self) -> Iterator[int]:
+        """The rows of all documents, in the order of the corpus."""
+        return (row for row in range(self.manifest.rows) if self.is_alive(row))
 
     def documents(self) -> Iterator[Document]:
         """All documents in the order of the corpus, streamed."""
-        for table in self._documents:
-            yield from table
+        return (self.document(row) for row in self.rows())
 
     def ids(self) -> Iterator[str]:
-        """All ids in the order of the corpus, streamed by part."""
-        for table in self._documents:
-            yield from table.ids()
+        """All ids in the order of the corpus, streamed."""
+        return (document.id for document in self.documents())
+
+    def _alive(self) -> NDArray[np.bool_] | None:
+        if not self.manifest.deletions:
+            return None
+        alive = np.ones(self.manifest.rows, dtype=np.bool_)
+        for number, start in enumerate(self._starts[:-1]):
+            alive[start + self.deleted_rows(number)] = False
+        return alive
 
     def verify(self) -> Iterator[Part]:
         """Reads everything and compares it with the manifest; yields each part that is sound.
@@ -102,6 +179,9 @@ class IndexFolder:
             if len(table) != part.count:
                 raise IndexFolderError(f"part {part.name}: {len(table)} documents, the manifest says {part.count}")
             _check_unit_rows(part, vectors)
+            deletion = self.manifest.deletions.get(part.name)
+            if deletion is not None:
+                check_content(self.path / DELETIONS / f"{deletion.name}.npy", deletion.file)
             yield part
 
 
@@ -147,6 +227,26 @@ def _open_documents(path: Path, part: Part) -> DocumentTable:
     file = path / PARTS / part.name / DOCUMENTS
     check_size(file, part.files[DOCUMENTS])
     return DocumentTable.open(file)
+
+
+def _open_keys(path: Path, part: Part, name: str) -> KeyTable:
+    file = path / PARTS / part.name / name
+    check_size(file, part.files[name])
+    return KeyTable.open(file, part.count)
+
+
+def read_deletion(path: Path, part: Part, deletion: Deletion) -> NDArray[np.int64]:
+    """The rows of a part that a version leaves out, ascending.
+
+    Raises:
+        IndexFolderError: The file is missing or damaged.
+    """
+    file = path / DELETIONS / f"{deletion.name}.npy"
+    check_content(file, deletion.file)
+    rows: NDArray[np.int64] = np.load(file, allow_pickle=False)
+    if rows.dtype != np.int64 or rows.shape != (deletion.count,) or not 0 <= rows.min() <= rows.max() < part.count:
+        raise IndexFolderError(f"{file}: not {deletion.count} rows of part {part.name}; build the index anew")
+    return rows
 
 
 def _check_unit_rows(part: Part, vectors: NDArray[np.float32]) -> None:

@@ -17,6 +17,9 @@ KIND = "tart-index"
 METRIC = "inner_product"
 VECTORS = "vectors.npy"
 DOCUMENTS = "documents.arrow"
+IDS = "ids.npy"
+CONTENTS = "contents.npy"
+PART_FILES = frozenset({VECTORS, DOCUMENTS, IDS, CONTENTS})
 
 _PART_NAME = re.compile(r"[0-9a-f]{32}")
 _CHECKSUM = re.compile(r"sha256:[0-9a-f]{64}")
@@ -28,6 +31,16 @@ class StoredFile:
 
     bytes: int
     sha256: str
+
+
+def check_stored(file: StoredFile, owner: str) -> None:
+    """Refuses a size or checksum that no file can have.
+
+    Raises:
+        IndexFolderError: It is not valid.
+    """
+    if file.bytes < 1 or not _CHECKSUM.fullmatch(file.sha256):
+        raise IndexFolderError(f"{owner} has no valid checksum; the index is damaged")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,19 +62,44 @@ class Part:
     def __post_init__(self) -> None:
         if not _PART_NAME.fullmatch(self.name):
             raise IndexFolderError(f"part name {self.name!r} is not 32 hexadecimal digits; the index is damaged")
-        if set(self.files) != {VECTORS, DOCUMENTS}:
+        if set(self.files) != PART_FILES:
             raise IndexFolderError(f"part {self.name} lists the files {sorted(self.files)}; the index is damaged")
         if self.count < 1 or not 0 <= self.truncated <= self.count:
             raise IndexFolderError(f"part {self.name} counts {self.count} documents; the index is damaged")
         for file in self.files.values():
-            if file.bytes < 1 or not _CHECKSUM.fullmatch(file.sha256):
-                raise IndexFolderError(f"part {self.name} has no valid checksums; the index is damaged")
+            check_stored(file, f"part {self.name}")
 
     @classmethod
     def from_json(cls, row: Mapping[str, Any]) -> Part:
         """Reads what `dataclasses.asdict` made of a part."""
         files = {str(name): StoredFile(int(file["bytes"]), str(file["sha256"])) for name, file in row["files"].items()}
         return cls(str(row["name"]), int(row["count"]), int(row["truncated"]), files)
+
+
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """Rows of a part that a version leaves out; their file is named by its content.
+
+    Attributes:
+        name: Of the file, without its suffix.
+        count: Rows.
+        file: Size and checksum.
+    """
+
+    name: str
+    count: int
+    file: StoredFile
+
+    def __post_init__(self) -> None:
+        if not _PART_NAME.fullmatch(self.name) or self.count < 1:
+            raise IndexFolderError(f"deletion {self.name!r} of {self.count} rows is not valid; the index is damaged")
+        check_stored(self.file, f"deletion {self.name}")
+
+    @classmethod
+    def from_json(cls, row: Mapping[str, Any]) -> Deletion:
+        """Reads what `dataclasses.asdict` made of a deletion."""
+        file = StoredFile(int(row["file"]["bytes"]), str(row["file"]["sha256"]))
+        return cls(str(row["name"]), int(row["count"]), file)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +128,7 @@ class Manifest:
         sources: As given to the builder.
         skipped: Rows left out, by reason.
         parts: In the order of the corpus.
+        deletions: By part name, the rows of a part that this version leaves out.
     """
 
     version: int
@@ -103,11 +142,25 @@ class Manifest:
     prompts: Mapping[str, str] = field(default_factory=dict)
     sources: tuple[str, ...] = ()
     skipped: Mapping[str, int] = field(default_factory=dict)
+    deletions: Mapping[str, Deletion] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        counts = {part.name: part.count for part in self.parts}
+        if len(counts) != len(self.parts):
+            raise IndexFolderError("a part stands twice in the manifest; the index is damaged")
+        for name, deletion in self.deletions.items():
+            if deletion.count > counts.get(name, 0):
+                raise IndexFolderError(f"more rows of part {name} are deleted than it has; the index is damaged")
+
+    @property
+    def rows(self) -> int:
+        """Rows that are stored, deleted ones counted."""
+        return sum(part.count for part in self.parts)
 
     @property
     def count(self) -> int:
         """Documents in the index."""
-        return sum(part.count for part in self.parts)
+        return self.rows - sum(deletion.count for deletion in self.deletions.values())
 
     @property
     def truncated(self) -> int:
@@ -124,6 +177,7 @@ class Manifest:
             "default_instruction": self.default_instruction,
             "prompts": dict(self.prompts),
             "parts": [asdict(part) for part in self.parts],
+            "deletions": {name: asdict(deletion) for name, deletion in self.deletions.items()},
         }
         return _sha256(content)
 
@@ -148,6 +202,7 @@ class Manifest:
             "sources": list(self.sources),
             "skipped": dict(self.skipped),
             "parts": [asdict(part) for part in self.parts],
+            "deletions": {name: asdict(deletion) for name, deletion in self.deletions.items()},
         }
         body["checksum"] = _sha256(body)
         return (json.dumps(body, indent=1, ensure_ascii=False) + "\n").encode()
@@ -173,6 +228,7 @@ class Manifest:
                 prompts=dict(body["prompts"]),
                 sources=tuple(body["sources"]),
                 skipped=dict(body["skipped"]),
+                deletions={name: Deletion.from_json(row) for name, row in body["deletions"].items()},
             )
         except (KeyError, TypeError, ValueError, AttributeError, ModelError) as error:
             raise IndexFolderError(f"manifest.json is damaged ({error}); build the index anew") from error

@@ -179,7 +179,8 @@ class Searcher:
         vectors = self.encoder.embed(Tokens.concatenate([one.tokens for one in prepared]))
         encoded = time.perf_counter()
         # One hit more than asked for tells whether there are more.
-        found = self._nearest.search(vectors, max(one.request.top_k + one.request.offset for one in prepared) + 1)
+        wanted = max(one.request.top_k + one.request.offset for one in prepared) + 1
+        found = self._nearest.search(vectors, wanted, self.folder.alive)
         searched = time.perf_counter()
         results = [self._result(*row) for row in zip(prepared, found.scores, found.rows, strict=True)]
         return Answers(results, Timing(encoded - started, searched - encoded, time.perf_counter() - searched))

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from tart.documents import Document
 from tart.errors import IndexFolderError, SourceError
 
+_TEXTS = ("id", "title", "text", "metadata")
 _SCHEMA = pa.schema(
     [
-        pa.field("id", pa.large_string(), nullable=False),
-        pa.field("title", pa.large_string(), nullable=False),
-        pa.field("text", pa.large_string(), nullable=False),
-        pa.field("metadata", pa.large_string(), nullable=False),
+        *(pa.field(name, pa.large_string(), nullable=False) for name in _TEXTS),
+        pa.field("truncated", pa.bool_(), nullable=False),
     ]
 )
 
@@ -41,20 +42,26 @@ class DocumentTable:
         except (OSError, pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
             raise IndexFolderError(f"{file}: not a document table ({error}); build the index anew") from error
         if table.schema != _SCHEMA:
-            raise IndexFolderError(f"{file}: not the columns id, title, text, metadata; build the index anew")
+            raise IndexFolderError(f"{file}: not the columns {', '.join(_SCHEMA.names)}; build the index anew")
         return cls(file, table)
 
     @staticmethod
-    def write(file: Path, documents: Sequence[Document]) -> None:
-        """Writes documents uncompressed, so that a row can be read in place."""
+    def write(file: Path, documents: Sequence[Document], truncated: NDArray[np.bool_]) -> None:
+        """Writes documents uncompressed, so that a row can be read in place.
+
+        Args:
+            file: Is made or replaced.
+            documents: The rows.
+            truncated: Shape: (len(documents),): which of them were longer than the model takes.
+        """
         columns = [
-            [document.id for document in documents],
-            [document.title for document in documents],
-            [document.text for document in documents],
-            [metadata_json(document) for document in documents],
+            pa.array([document.id for document in documents], type=pa.large_string()),
+            pa.array([document.title for document in documents], type=pa.large_string()),
+            pa.array([document.text for document in documents], type=pa.large_string()),
+            pa.array([metadata_json(document) for document in documents], type=pa.large_string()),
+            pa.array(truncated, type=pa.bool_()),
         ]
-        arrays = [pa.array(column, type=field.type) for column, field in zip(columns, _SCHEMA, strict=True)]
-        table = pa.Table.from_arrays(arrays, schema=_SCHEMA)
+        table = pa.Table.from_arrays(columns, schema=_SCHEMA)
         with pa.OSFile(str(file), "wb") as sink, pa.ipc.new_file(sink, _SCHEMA) as writer:
             writer.write_table(table)
 
@@ -62,22 +69,15 @@ class DocumentTable:
         return int(self._table.num_rows)
 
     def __getitem__(self, row: int) -> Document:
-        return self._document(row)
-
-    def __iter__(self) -> Iterator[Document]:
-        return (self._document(row) for row in range(len(self)))
-
-    def ids(self) -> list[str]:
-        """All ids in the order of the rows."""
-        ids: list[str] = self._table["id"].to_pylist()
-        return ids
-
-    def _document(self, row: int) -> Document:
-        values = {name: self._table[name][row].as_py() for name in _SCHEMA.names}
+        values = {name: self._table[name][row].as_py() for name in _TEXTS}
         try:
             return Document(values["id"], values["text"], values["title"], json.loads(values["metadata"]))
         except (ValueError, TypeError, SourceError) as error:
             raise IndexFolderError(f"{self._file}: row {row} is damaged ({error}); build the index anew") from error
+
+    def truncated(self, row: int) -> bool:
+        """Whether a row's document was longer than the model takes."""
+        return bool(self._table["truncated"][row].as_py())
 
 
 def metadata_json(document: Document) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 
@@ -15,16 +17,18 @@ from numpy.typing import NDArray
 
 from tart.documents import Document
 from tart.errors import IndexFolderError
-from tart_index.files import check_content, stored, sync, write_synced, writing
-from tart_index.folder import MANIFEST, PARTS, read_manifest
-from tart_index.manifest import DOCUMENTS, VECTORS, Manifest, Part, StoredFile
+from tart_index.files import check_content, replace_synced, stored, sync, write_synced, writing
+from tart_index.folder import DELETIONS, MANIFEST, PARTS, VERSIONS, read_manifest
+from tart_index.keys import KeyTable, content_digest, id_digest
+from tart_index.manifest import CONTENTS, DOCUMENTS, IDS, VECTORS, Deletion, Manifest, Part, StoredFile
 from tart_index.table import DocumentTable
 
 LOCK = "writer.lock"
 _CARD = "part.json"
 _UNFINISHED = ".unfinished"
 _NEW_MANIFEST = f"{MANIFEST}.new"
-_OURS = {MANIFEST, _NEW_MANIFEST, PARTS, LOCK}
+_OURS = {MANIFEST, _NEW_MANIFEST, PARTS, VERSIONS, DELETIONS, LOCK}
+KEPT_VERSIONS = 3
 
 
 class IndexWriter:
@@ -52,7 +56,8 @@ class IndexWriter:
                 raise IndexFolderError(f"{path}: another process is writing this index; wait for it to end") from None
         try:
             with writing(path):
-                (path / PARTS).mkdir(exist_ok=True)
+                for name in (PARTS, VERSIONS, DELETIONS):
+                    (path / name).mkdir(exist_ok=True)
             writer = cls(path)
             writer._remove({folder for folder in writer._parts.iterdir() if folder.name.endswith(_UNFINISHED)})
             yield writer
@@ -75,7 +80,11 @@ class IndexWriter:
         return part if (part.name, part.count) == (name, count) else None
 
     def write_part(
-        self, name: str, documents: Sequence[Document], vectors: NDArray[np.float32], truncated: int
+        self,
+        name: str,
+        documents: Sequence[Document],
+        vectors: NDArray[np.float32],
+        truncated: NDArray[np.bool_],
     ) -> Part:
         """Stores a part; it appears whole, by one rename, or not at all.
 
@@ -83,7 +92,7 @@ class IndexWriter:
             name: 32 hexadecimal digits that stand for the content.
             documents: The part's rows.
             vectors: Shape: (len(documents), dim), float32, unit rows.
-            truncated: How many of the documents were longer than the model takes.
+            truncated: Shape: (len(documents),): which of them were longer than the model takes.
 
         Raises:
             IndexFolderError: The disk is full or refuses to be written.
@@ -93,9 +102,11 @@ class IndexWriter:
             unfinished.mkdir()
             files = {
                 VECTORS: _write_vectors(unfinished / VECTORS, vectors),
-                DOCUMENTS: _write_documents(unfinished / DOCUMENTS, documents),
+                DOCUMENTS: _write_documents(unfinished / DOCUMENTS, documents, truncated),
+                IDS: _write_keys(unfinished / IDS, [id_digest(document.id) for document in documents]),
+                CONTENTS: _write_keys(unfinished / CONTENTS, [content_digest(document) for document in documents]),
             }
-            part = Part(name, len(documents), truncated, files)
+            part = Part(name, len(documents), int(truncated.sum()), files)
             write_synced(unfinished / _CARD, json.dumps(asdict(part)).encode())
             sync(unfinished)
             self._remove({self._parts / name})
@@ -103,27 +114,73 @@ class IndexWriter:
             sync(self._parts)
         return part
 
-    def publish(self, manifest: Manifest) -> None:
-        """Makes a version the one that readers see, by one rename, and then removes the parts that it does not list.
+    def write_deletion(self, rows: NDArray[np.int64]) -> Deletion:
+        """Stores rows of a part that a version leaves out.
+
+        Args:
+            rows: Ascending, at least one.
+
+        Raises:
+            IndexFolderError: The disk is full or refuses to be written.
+        """
+        content = io.BytesIO()
+        np.save(content, rows, allow_pickle=False)
+        name = hashlib.sha256(content.getvalue()).hexdigest()[:32]
+        file = self.path / DELETIONS / f"{name}.npy"
+        with writing(self.path):
+            replace_synced(file, content.getvalue())
+        return Deletion(name, len(rows), stored(file))
+
+    def publish(self, manifest: Manifest, keep: int = KEPT_VERSIONS) -> None:
+        """Makes a version the one that readers see, by one rename, and then removes what no kept version needs.
+
+        Args:
+            manifest: The version; its number is higher than the published one's.
+            keep: Versions that stay, this one among them.
 
         Raises:
             IndexFolderError: The disk is full or refuses to be written; the old version stays.
         """
-        new = self.path / _NEW_MANIFEST
+        content = manifest.to_bytes()
         with writing(self.path):
-            write_synced(new, manifest.to_bytes())
-            new.replace(self.path / MANIFEST)
-            sync(self.path)
-        self.remove_unlisted(manifest)
+            replace_synced(version_file(self.path, manifest.version), content)
+            replace_synced(self.path / MANIFEST, content)
+        self.prune(manifest, keep)
 
-    def remove_unlisted(self, manifest: Manifest) -> None:
-        """Removes the parts that a version does not list: older ones, and those of builds that were given up."""
-        kept = {part.name for part in manifest.parts}
-        self._remove({folder for folder in self._parts.iterdir() if folder.name not in kept})
+    def prune(self, manifest: Manifest, keep: int = KEPT_VERSIONS) -> None:
+        """Removes all but the last versions, and the parts and deletions that none of those lists."""
+        for number in stored_versions(self.path):
+            # A higher number than the published one's was never published.
+            if not manifest.version - keep < number <= manifest.version:
+                version_file(self.path, number).unlink(missing_ok=True)
+        kept = [manifest, *_readable_versions(self.path)]
+        parts = {part.name for version in kept for part in version.parts}
+        deletions = {deletion.name for version in kept for deletion in version.deletions.values()}
+        self._remove({folder for folder in self._parts.iterdir() if folder.name not in parts})
+        for file in (self.path / DELETIONS).iterdir():
+            if file.stem not in deletions:
+                file.unlink(missing_ok=True)
 
     def _remove(self, folders: set[Path]) -> None:
         for folder in folders:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def stored_versions(path: Path) -> list[int]:
+    """Numbers of the versions that are kept, ascending."""
+    return sorted(int(file.stem) for file in (path / VERSIONS).glob("*.json") if file.stem.isdecimal())
+
+
+def version_file(path: Path, number: int) -> Path:
+    """Where the manifest of a version is kept."""
+    return path / VERSIONS / f"{number:06}.json"
+
+
+def _readable_versions(path: Path) -> Iterator[Manifest]:
+    """Kept versions; a damaged one keeps nothing alive."""
+    for number in stored_versions(path):
+        with suppress(IndexFolderError):
+            yield Manifest.from_bytes(version_file(path, number).read_bytes())
 
 
 def refuse_foreign(path: Path) -> None:
@@ -148,7 +205,13 @@ def _write_vectors(file: Path, vectors: NDArray[np.float32]) -> StoredFile:
     return stored(file)
 
 
-def _write_documents(file: Path, documents: Sequence[Document]) -> StoredFile:
-    DocumentTable.write(file, documents)
+def _write_documents(file: Path, documents: Sequence[Document], truncated: NDArray[np.bool_]) -> StoredFile:
+    DocumentTable.write(file, documents, truncated)
+    sync(file)
+    return stored(file)
+
+
+def _write_keys(file: Path, digests: Sequence[bytes]) -> StoredFile:
+    KeyTable.of(digests).save(file)
     sync(file)
     return stored(file)

@@ -38,7 +38,8 @@ def text_lines(path: Path, encoding: str, newline: Literal["", "\n"] = "\n") -> 
                 yield line
                 line = text.readline()
         finally:
-            text.detach()
+            if not binary.closed:  # A reader that was given up may end after standard input has been closed.
+                text.detach()
 
 
 def bad_bytes(path: Path, line: int, text: str, encoding: str) -> BadRow | None:

@@ -48,7 +48,7 @@ def test_a_truncated_file_is_refused_when_opened(index: Path, name: str) -> None
         IndexFolder.open(index)
 
 
-@pytest.mark.parametrize("name", ["vectors.npy", "documents.arrow"])
+@pytest.mark.parametrize("name", ["vectors.npy", "documents.arrow", "ids.npy", "contents.npy"])
 def test_every_flipped_byte_is_refused_or_found_by_verify(index: Path, name: str) -> None:
     file = part_file(index, name)
     content = file.read_bytes()

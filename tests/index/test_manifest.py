@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from tart.errors import IndexFolderError
 from tart.formats import TART
-from tart_index.manifest import Manifest, Part, StoredFile, StoredModel
+from tart_index.manifest import PART_FILES, Deletion, Manifest, Part, StoredFile, StoredModel
 
 FILE = StoredFile(100, "sha256:" + "a" * 64)
-PART = Part("0" * 32, 3, 1, {"vectors.npy": FILE, "documents.arrow": FILE})
+PART = Part("0" * 32, 3, 1, dict.fromkeys(PART_FILES, FILE))
 MANIFEST = Manifest(
     version=2,
     created_at="2026-01-01T00:00:00+00:00",
@@ -25,18 +25,20 @@ MANIFEST = Manifest(
     prompts={"code": "find code"},
     sources=("a.jsonl",),
     skipped={"not JSON": 2},
+    deletions={"1" * 32: Deletion("2" * 32, 2, FILE)},
 )
 
 
 def test_reads_back_what_it_wrote() -> None:
     assert Manifest.from_bytes(MANIFEST.to_bytes()) == MANIFEST
-    assert (MANIFEST.count, MANIFEST.truncated) == (8, 2)
+    assert (MANIFEST.rows, MANIFEST.count, MANIFEST.truncated) == (8, 6, 2)
 
 
 def test_the_fingerprint_follows_the_content_and_not_the_publication() -> None:
     later = replace(MANIFEST, version=3, created_at="2027-01-01T00:00:00+00:00", sources=("b.jsonl",))
     assert later.fingerprint == MANIFEST.fingerprint
-    assert replace(MANIFEST, parts=MANIFEST.parts[:1]).fingerprint != MANIFEST.fingerprint
+    assert replace(MANIFEST, parts=MANIFEST.parts[1:]).fingerprint != MANIFEST.fingerprint
+    assert replace(MANIFEST, deletions={}).fingerprint != MANIFEST.fingerprint
     assert replace(MANIFEST, prompts={}).fingerprint != MANIFEST.fingerprint
     assert replace(MANIFEST, parts=MANIFEST.parts[::-1]).fingerprint != MANIFEST.fingerprint
 
@@ -78,6 +80,13 @@ def test_says_what_is_wrong(content: bytes, message: str) -> None:
         Manifest.from_bytes(content)
 
 
+def test_a_manifest_that_contradicts_itself_is_refused() -> None:
+    with pytest.raises(IndexFolderError, match="stands twice"):
+        replace(MANIFEST, parts=(PART, PART), deletions={})
+    with pytest.raises(IndexFolderError, match=r"more rows of part 1{32} are deleted than it has"):
+        replace(MANIFEST, deletions={"1" * 32: Deletion("2" * 32, 6, FILE)})
+
+
 @pytest.mark.parametrize("name", ["../../etc", "0" * 31, "A" * 32, "0" * 32 + "/x"])
 def test_a_part_name_cannot_leave_the_folder(name: str) -> None:
     with pytest.raises(IndexFolderError, match="not 32 hexadecimal digits"):
@@ -86,5 +95,5 @@ def test_a_part_name_cannot_leave_the_folder(name: str) -> None:
 
 def test_the_json_is_there_to_be_read_by_others() -> None:
     body = json.loads(MANIFEST.to_bytes())
-    assert (body["count"], body["dim"], body["metric"], body["format"]) == (8, 4, "inner_product", 1)
+    assert (body["count"], body["dim"], body["metric"], body["format"]) == (6, 4, "inner_product", 1)
     assert body["parts"][0]["files"]["vectors.npy"] == {"bytes": 100, "sha256": "sha256:" + "a" * 64}

@@ -1,0 +1,142 @@
+"""Versions of an index: list, restore, snapshot and compare them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import NamedTuple
+
+from tart.errors import IndexFolderError
+from tart_index.files import writing
+from tart_index.folder import DELETIONS, PARTS, IndexFolder, read_manifest
+from tart_index.keys import document_digest
+from tart_index.manifest import Manifest
+from tart_index.writer import KEPT_VERSIONS, IndexWriter, refuse_foreign, stored_versions, version_file
+
+
+class Difference(NamedTuple):
+    """How one version differs from another, by ids in the order of their corpora."""
+
+    added: list[str]
+    removed: list[str]
+    changed: list[str]
+
+
+def versions(path: Path) -> list[Manifest]:
+    """The versions that are kept, oldest first.
+
+    Raises:
+        IndexFolderError: There is no index, or a version cannot be read.
+    """
+    published = read_manifest(path)
+    numbers = [number for number in stored_versions(path) if number < published.version]
+    return [*(read_version(path, number) for number in numbers), published]
+
+
+def read_version(path: Path, number: int) -> Manifest:
+    """The manifest of a version.
+
+    Raises:
+        IndexFolderError: It is not kept, or cannot be read.
+    """
+    published = read_manifest(path)
+    if number == published.version:
+        return published
+    file = version_file(path, number)
+    if not file.is_file() or number > published.version:
+        kept = ", ".join(
+            str(n) for n in [*(n for n in stored_versions(path) if n < published.version), published.version]
+        )
+        raise IndexFolderError(f"{path}: version {number} is not kept; there are {kept}")
+    return Manifest.from_bytes(file.read_bytes())
+
+
+def restore(path: Path, number: int, *, keep: int = KEPT_VERSIONS) -> Manifest:
+    """Publishes the content of an older version as the next one.
+
+    Raises:
+        IndexFolderError: The version is not kept or is damaged, or the disk refuses.
+    """
+    with IndexWriter.lock(path) as writer:
+        published, old = read_manifest(path), read_version(path, number)
+        for _ in IndexFolder(path, old).verify():
+            pass
+        now = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        manifest = replace(old, version=published.version + 1, created_at=now)
+        if manifest.fingerprint == published.fingerprint:
+            return published
+        writer.publish(manifest, keep)
+        return manifest
+
+
+def snapshot(path: Path, out: Path) -> Manifest:
+    """Copies the published version into a folder of its own, by hard links where the file system has them.
+
+    The copy is an index like any other; files are shared, which is safe because parts never change.
+
+    Raises:
+        IndexFolderError: There is no index, the target holds something else, or the disk refuses.
+    """
+    refuse_foreign(out)
+    if out.exists() and any(out.iterdir()):
+        raise IndexFolderError(f"{out}: holds an index already; wanted a new or empty folder for the snapshot")
+    with IndexWriter.lock(path) as source:
+        manifest = read_manifest(source.path)
+        with IndexWriter.lock(out) as target, writing(out):
+            for part in manifest.parts:
+                _link_folder(path / PARTS / part.name, out / PARTS / part.name)
+            for deletion in manifest.deletions.values():
+                _link(path / DELETIONS / f"{deletion.name}.npy", out / DELETIONS / f"{deletion.name}.npy")
+            target.publish(manifest, keep=1)
+    return manifest
+
+
+def difference(path: Path, old: int, new: int) -> Difference:
+    """What was added, removed and changed between two kept versions; parts that both share are not read.
+
+    Raises:
+        IndexFolderError: A version is not kept or is damaged.
+    """
+    folders = [IndexFolder(path, read_version(path, number)) for number in (old, new)]
+    shared = set.intersection(*({_part_key(f, part.name) for part in f.manifest.parts} for f in folders))
+    before, after = (dict(_digests(folder, shared)) for folder in folders)
+    return Difference(
+        added=[document_id for document_id in after if document_id not in before],
+        removed=[document_id for document_id in before if document_id not in after],
+        changed=[i for i, digest in after.items() if i in before and before[i] != digest],
+    )
+
+
+def _part_key(folder: IndexFolder, name: str) -> tuple[str, str]:
+    deletion = folder.manifest.deletions.get(name)
+    return name, deletion.name if deletion is not None else ""
+
+
+def _digests(folder: IndexFolder, shared: set[tuple[str, str]]) -> Iterator[tuple[str, bytes]]:
+    start = 0
+    for part in folder.manifest.parts:
+        rows = range(start, start + part.count)
+        start += part.count
+        if _part_key(folder, part.name) in shared:
+            continue
+        for row in rows:
+            if folder.is_alive(row):
+                document = folder.document(row)
+                yield document.id, document_digest(document)
+
+
+def _link_folder(source: Path, target: Path) -> None:
+    target.mkdir()
+    for file in source.iterdir():
+        _link(file, target / file.name)
+
+
+def _link(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
