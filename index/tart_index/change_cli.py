@@ -100,7 +100,13 @@ def compact(folder: Path, part_size: int | None, keep: int, as_json: bool) -> No
     from tart_index.changes import compact as compact_index
     from tart_index.parts import PART_SIZE
 
-    _report(folder, compact_index(folder, part_size=part_size or PART_SIZE, keep=keep), as_json=as_json)
+    result = compact_index(folder, part_size=part_size or PART_SIZE, keep=keep)
+    if as_json:
+        _report(folder, result, as_json=True)
+    else:
+        manifest = result.manifest
+        parts = len(manifest.parts)
+        click.echo(f"{folder}: {manifest.count:,} documents in {parts:,} parts, version {manifest.version}")
 
 
 @click.command()

@@ -79,7 +79,7 @@ def test_versions_restore_diff_and_snapshot(index: Path, tmp_path: Path) -> None
 
 def test_compact_says_what_is_left(index: Path) -> None:
     run("index", "delete", index, "d0")
-    assert "5 documents, version 3" in run("index", "compact", index).output
+    assert "5 documents in 1 parts, version 3" in run("index", "compact", index).output
     assert len(IndexFolder.open(index).manifest.parts) == 1
 
 

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import json
+import sys
+
+import pytest
+import torch
+from click.testing import CliRunner
+
+from tart.engines import Hardware
+from tart_index.doctor import examine
+from tart_index.doctor_cli import doctor
+
+
+def test_says_what_is_used() -> None:
+    findings = examine()
+    chosen = Hardware.choose()
+    assert findings["used"] == {"device": chosen.device, "dtype": chosen.dtype, "threads": chosen.threads}
+    assert findings["torch"]["version"] == torch.__version__
+    assert findings["model"]["engine"] == "packed BERT"
+    assert not any("problem" in rows for rows in findings.values())
+
+
+def test_prints_rows_and_json() -> None:
+    result = CliRunner().invoke(doctor)
+    assert result.exit_code == 0
+    assert f"used       device                   {Hardware.choose().device}" in result.output
+    assert json.loads(CliRunner().invoke(doctor, ["--json"]).output)["used"]["threads"] >= 1
+
+
+def test_a_missing_faiss_is_a_problem_with_its_cure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "faiss", None)
+    result = CliRunner().invoke(doctor)
+    assert result.exit_code == 1
+    assert "pip install 'tart-retrieval[cpu]'" in result.output
+
+
+def test_a_missing_model_is_a_problem() -> None:
+    result = CliRunner().invoke(doctor, ["--model", "nothing"])
+    assert result.exit_code == 1
+    assert "no model 'nothing'" in result.output
+
+
+def test_two_wheels_of_faiss_are_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tart_index.doctor._version", lambda name: "1.15")
+    assert "install exactly one" in examine()["faiss"]["problem"]
