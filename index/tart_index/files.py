@@ -8,6 +8,10 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
 
 from tart.errors import IndexFolderError
 from tart_index.manifest import StoredFile
@@ -47,6 +51,23 @@ def check_content(file: Path, wanted: StoredFile) -> None:
     check_size(file, wanted)
     if stored(file) != wanted:
         raise IndexFolderError(f"{file}: its bytes have changed since it was written; build the index anew")
+
+
+def open_array(file: Path, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
+    """Maps an array into memory.
+
+    Raises:
+        IndexFolderError: The file is missing, or is no array of this shape and number type.
+    """
+    try:
+        array = np.load(file, mmap_mode="r", allow_pickle=False)
+    except Exception as error:
+        raise IndexFolderError(f"{file}: not an array file ({error}); build the index anew") from error
+    if array.dtype != dtype or array.shape != shape or not array.flags.c_contiguous:
+        raise IndexFolderError(
+            f"{file}: found {array.shape} {array.dtype}; wanted {shape} {np.dtype(dtype)}; build the index anew"
+        )
+    return array
 
 
 def write_synced(file: Path, content: bytes) -> None:

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from tart.documents import Document
 from tart.errors import IndexFolderError
-from tart_index.files import check_content, check_size
+from tart_index.files import check_content, check_size, open_array
 from tart_index.keys import KeyTable, content_digest, id_digest
 from tart_index.manifest import CONTENTS, DOCUMENTS, IDS, VECTORS, Deletion, Manifest, Part
 from tart_index.table import DocumentTable
@@ -212,15 +212,7 @@ def _no_index(path: Path) -> str:
 def _open_vectors(path: Path, part: Part, dim: int) -> NDArray[np.float32]:
     file = path / PARTS / part.name / VECTORS
     check_size(file, part.files[VECTORS])
-    try:
-        vectors: NDArray[np.float32] = np.load(file, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise IndexFolderError(f"{file}: not a vector file ({error}); build the index anew") from error
-    if vectors.dtype != np.float32 or vectors.shape != (part.count, dim) or not vectors.flags.c_contiguous:
-        raise IndexFolderError(
-            f"{file}: found {vectors.shape} {vectors.dtype}; wanted {(part.count, dim)} float32; build the index anew"
-        )
-    return vectors
+    return open_array(file, (part.count, dim), np.float32)
 
 
 def _open_documents(path: Path, part: Part) -> DocumentTable:
@@ -243,9 +235,9 @@ def read_deletion(path: Path, part: Part, deletion: Deletion) -> NDArray[np.int6
     """
     file = path / DELETIONS / f"{deletion.name}.npy"
     check_content(file, deletion.file)
-    rows: NDArray[np.int64] = np.load(file, allow_pickle=False)
-    if rows.dtype != np.int64 or rows.shape != (deletion.count,) or not 0 <= rows.min() <= rows.max() < part.count:
-        raise IndexFolderError(f"{file}: not {deletion.count} rows of part {part.name}; build the index anew")
+    rows = open_array(file, (deletion.count,), np.int64)
+    if not 0 <= rows.min() <= rows.max() < part.count:
+        raise IndexFolderError(f"{file}: not rows of part {part.name}; build the index anew")
     return rows
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tart.documents import Document
-from tart.errors import IndexFolderError
+from tart_index.files import open_array
 from tart_index.table import metadata_json
 
 
@@ -62,13 +62,7 @@ class KeyTable:
         Raises:
             IndexFolderError: The file is no such table.
         """
-        try:
-            keys = np.load(file, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
-            raise IndexFolderError(f"{file}: not a key table ({error}); build the index anew") from error
-        if keys.dtype != np.uint64 or keys.shape != (3, count):
-            raise IndexFolderError(f"{file}: found {keys.shape} {keys.dtype}; wanted {(3, count)} uint64")
-        return cls(keys)
+        return cls(open_array(file, (3, count), np.uint64))
 
     def save(self, file: Path) -> None:
         """Writes the table where `open` finds it."""
