@@ -60,7 +60,7 @@ def open_array(file: Path, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[
         IndexFolderError: The file is missing, or is no array of this shape and number type.
     """
     try:
-        array = np.load(file, mmap_mode="r", allow_pickle=False)
+        array: NDArray[Any] = np.load(file, mmap_mode="r", allow_pickle=False)
     except Exception as error:
         raise IndexFolderError(f"{file}: not an array file ({error}); build the index anew") from error
     if array.dtype != dtype or array.shape != shape or not array.flags.c_contiguous:
