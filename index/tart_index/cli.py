@@ -72,10 +72,13 @@ def info(folder: Path, as_json: bool) -> None:
     tart index info my-index
     tart index info my-index --json | jq .count
     """
+    from tart_index.columns import count_types
     from tart_index.folder import IndexFolder
 
-    manifest = IndexFolder.open(folder).manifest
-    body = json.loads(manifest.to_bytes())
+    opened = IndexFolder.open(folder)
+    manifest = opened.manifest
+    keys = count_types(opened.columns, opened.alive)
+    body = {**json.loads(manifest.to_bytes()), "metadata": keys}
     if as_json:
         click.echo(json.dumps(body))
         return
@@ -88,6 +91,7 @@ def info(folder: Path, as_json: bool) -> None:
             "model": f"{manifest.model.name} ({manifest.model.dtype}, {manifest.model.max_length} tokens)",
             "model fingerprint": manifest.model.fingerprint,
             "input format": manifest.input_format.name,
+            "metadata": "; ".join(f"{_name(key)}: {_types(types)}" for key, types in keys.items()) or "none",
             "default instruction": manifest.default_instruction or "none",
             "named instructions": ", ".join(f"{k}: {v}" for k, v in manifest.prompts.items()) or "none",
             "sources": ", ".join(manifest.sources),
@@ -187,6 +191,14 @@ def _sentence(out: Path, result: BuildResult) -> str:
         lines.extend(f"  {message}" for message in result.report.messages)
     lines.append(f'search it: tart search {out} "your query" -i "your instruction"')
     return "\n".join(lines)
+
+
+def _name(key: str) -> str:
+    return key if key and key.isprintable() else repr(key)
+
+
+def _types(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{kind} in {count:,}" for kind, count in counts.items())
 
 
 def _print_rows(rows: Mapping[str, str]) -> None:

@@ -6,6 +6,7 @@
     DIR/versions/000007.json             the last few manifests, the published one among them
     DIR/parts/NAME/vectors.npy           (count, dim) float32 unit rows
     DIR/parts/NAME/documents.arrow       id, title, text, metadata (JSON), in the rows' order
+    DIR/parts/NAME/columns.arrow         metadata by key and type, for filters
     DIR/parts/NAME/ids.npy               sorted digests of ids, each with its row
     DIR/parts/NAME/contents.npy          sorted digests of titles and texts, each with its row
     DIR/parts/NAME/part.json             count and checksums, for a build that resumes
@@ -27,9 +28,10 @@ from numpy.typing import NDArray
 
 from tart.documents import Document
 from tart.errors import IndexFolderError
+from tart_index.columns import MetadataColumns
 from tart_index.files import check_content, check_size, open_array
 from tart_index.keys import KeyTable, content_digest, id_digest
-from tart_index.manifest import CONTENTS, DOCUMENTS, IDS, VECTORS, Deletion, Manifest, Part
+from tart_index.manifest import COLUMNS, CONTENTS, DOCUMENTS, IDS, VECTORS, Deletion, Manifest, Part
 from tart_index.table import DocumentTable
 
 MANIFEST = "manifest.json"
@@ -47,6 +49,7 @@ class IndexFolder:
         path: The folder.
         manifest: What was published.
         vectors: One array a part. Shape: (part count, dim), float32, unit rows; deleted rows included.
+        columns: One table of metadata a part; deleted rows included.
         alive: Shape: (stored rows,), bool: rows that are not deleted; None where none is.
     """
 
@@ -55,6 +58,7 @@ class IndexFolder:
         self.manifest = manifest
         self.vectors = [_open_vectors(path, part, manifest.dim) for part in manifest.parts]
         self._documents = [_open_documents(path, part) for part in manifest.parts]
+        self.columns = [_open_columns(path, part) for part in manifest.parts]
         self._ids = [_open_keys(path, part, IDS) for part in manifest.parts]
         self._contents = [_open_keys(path, part, CONTENTS) for part in manifest.parts]
         self._starts = np.cumsum([0, *(part.count for part in manifest.parts)])
@@ -173,12 +177,14 @@ class IndexFolder:
         Raises:
             IndexFolderError: A checksum, a count, a vector or an id is wrong.
         """
-        for part, vectors, table in zip(self.manifest.parts, self.vectors, self._documents, strict=True):
+        opened = zip(self.manifest.parts, self.vectors, self._documents, self.columns, strict=True)
+        for part, vectors, table, columns in opened:
             for name, file in part.files.items():
                 check_content(self.path / PARTS / part.name / name, file)
             if len(table) != part.count:
                 raise IndexFolderError(f"part {part.name}: {len(table)} documents, the manifest says {part.count}")
             _check_unit_rows(part, vectors)
+            columns.check()
             deletion = self.manifest.deletions.get(part.name)
             if deletion is not None:
                 check_content(self.path / DELETIONS / f"{deletion.name}.npy", deletion.file)
@@ -219,6 +225,12 @@ def _open_documents(path: Path, part: Part) -> DocumentTable:
     file = path / PARTS / part.name / DOCUMENTS
     check_size(file, part.files[DOCUMENTS])
     return DocumentTable.open(file)
+
+
+def _open_columns(path: Path, part: Part) -> MetadataColumns:
+    file = path / PARTS / part.name / COLUMNS
+    check_size(file, part.files[COLUMNS])
+    return MetadataColumns.open(file, part.count)
 
 
 def _open_keys(path: Path, part: Part, name: str) -> KeyTable:

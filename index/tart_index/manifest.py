@@ -19,7 +19,8 @@ VECTORS = "vectors.npy"
 DOCUMENTS = "documents.arrow"
 IDS = "ids.npy"
 CONTENTS = "contents.npy"
-PART_FILES = frozenset({VECTORS, DOCUMENTS, IDS, CONTENTS})
+COLUMNS = "columns.arrow"
+PART_FILES = frozenset({VECTORS, DOCUMENTS, IDS, CONTENTS, COLUMNS})
 
 _PART_NAME = re.compile(r"[0-9a-f]{32}")
 _CHECKSUM = re.compile(r"sha256:[0-9a-f]{64}")

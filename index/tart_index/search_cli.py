@@ -12,14 +12,18 @@ import click
 
 from tart.errors import QueryError
 from tart.options import hardware_options
+from tart_index.filters import comparisons, parse_filter
+from tart_index.where import read_filter
 
 if TYPE_CHECKING:
-    from tart_index.searcher import Hit, SearchRequest, SearchResult
+    from tart_index.filters import Filter
+    from tart_index.searcher import Hit, Searcher, SearchRequest, SearchResult
 
 _BATCH = 64
 _LINES_SHOWN = 4
 _INDENT = 12
 _WIDTH = 118
+_KEYS_SHOWN = 20
 
 
 @click.command()
@@ -28,6 +32,15 @@ _WIDTH = 118
 @click.option("--instruction", "-i", help="What to find, in plain words. [default: the index's own, if any]")
 @click.option("--prompt-name", "-p", help="A named instruction of the index.")
 @click.option("--top-k", "-k", default=10, show_default=True, help="Hits per query.")
+@click.option(
+    "--where",
+    "-w",
+    "conditions",
+    multiple=True,
+    metavar="CONDITION",
+    help="Only documents whose metadata fits; see above.",
+)
+@click.option("--filter", "filter_json", metavar="JSON", help="The same, with every operator the service has.")
 @click.option("--truncate", is_flag=True, help="Cut a query that is too long instead of refusing it.")
 @click.option("--model", "-m", help="Where the index's model is now. [default: as stored]")
 @hardware_options
@@ -36,15 +49,23 @@ def search(folder: Path, query: str, as_json: bool, **settings: Any) -> None:
     """Search an index.
 
     QUERY is the query, or - to read queries from standard input: JSON lines with "query" and, if wanted,
-    "instruction", "prompt_name" and "top_k"; results are then JSON lines in the same order, a line that is bad
-    gives one with "error", and the exit status is then 1.
+    "instruction", "prompt_name", "top_k" and "filter"; results are then JSON lines in the same order, a line that is
+    bad gives one with "error", and the exit status is then 1.
+
+    CONDITION is KEY OPERATOR VALUE, with one of = != > >= < <=. VALUE is a JSON number, true, false or a "string";
+    anything else is a string as it stands. Several conditions, and a --filter, must all hold. A "filter" in a line
+    takes the place of these options.
 
     \b
     tart search my-index "merge two dicts" -i "Find the Python function that implements this"
     tart search my-index "merge two dicts" -i "Find documentation that explains this" -k 3 --json
+    tart search my-index "merge two dicts" --where kind=code --where "year >= 2020"
+    tart search my-index "merge two dicts" --where "released < 2024-06-01" --where 'zip = "10115"'
+    tart search my-index "merge two dicts" --filter '{"type": "in", "key": "lang", "value": ["en", "de"]}'
     tart search my-index - < queries.jsonl > hits.jsonl
     """
     defaults = {name: settings[name] for name in ("instruction", "prompt_name", "top_k", "truncate")}
+    defaults["filter"] = read_filter(settings["filter_json"], settings["conditions"])
     hardware = {name: settings[name] for name in ("model", "device", "dtype", "threads")}
     if query == "-":
         sys.exit(_search_stream(folder, sys.stdin, defaults, hardware))
@@ -64,10 +85,37 @@ def _search_one(
     if request.instruction and not searcher.encoder.input_format.takes_instruction:
         name = searcher.encoder.input_format.name
         click.echo(f"tart: the index's input format {name!r} takes no instruction; it was not applied", err=True)
+    if request.filter is not None and not result.hits:
+        _explain_no_hits(searcher, request.filter)
     if as_json:
         click.echo(json.dumps(_result_json(request, result), ensure_ascii=False))
     else:
         _print_hits(result)
+
+
+def _explain_no_hits(searcher: Searcher, wanted: Filter) -> None:
+    """Names keys that no document has, mostly misspelt, and those whose values are all of another type."""
+    from tart_index.columns import count_types
+
+    known = count_types(searcher.folder.columns, searcher.folder.alive)
+    there = ", ".join(map(repr, list(known)[:_KEYS_SHOWN])) or "none"
+    notes = []
+    for one in comparisons(wanted):
+        fitting = {kind for value in one.values for kind in _fitting_types(value)}
+        if one.key not in known:
+            notes.append(f"no document has the metadata key {one.key!r}; there are: {there}")
+        elif one.values and not fitting & set(known[one.key]):
+            held = ", ".join(f"{kind} in {count:,}" for kind, count in known[one.key].items())
+            notes.append(f"the metadata key {one.key!r} holds no {' or '.join(sorted(fitting))}; it holds: {held}")
+    for note in dict.fromkeys(notes):
+        click.echo(f"tart: {note}", err=True)
+
+
+def _fitting_types(value: str | float) -> tuple[str, ...]:
+    """What `tart index info` calls the types that a value compares with."""
+    if isinstance(value, bool):
+        return ("boolean",)
+    return ("date", "string") if isinstance(value, str) else ("number",)
 
 
 def _search_stream(folder: Path, lines: TextIO, defaults: Mapping[str, Any], hardware: Mapping[str, Any]) -> int:
@@ -118,6 +166,8 @@ def _request(number: int, line: str, defaults: Mapping[str, Any]) -> SearchReque
     try:
         own = {name: row[name] for name in defaults if name in row}
         _check_types(own)
+        if own.get("filter") is not None:
+            own["filter"] = parse_filter(own["filter"])
         return SearchRequest(row["query"], **{**defaults, **own})
     except QueryError as error:
         return QueryError(f"line {number}: {error}")
@@ -130,6 +180,7 @@ def _check_types(own: Mapping[str, Any]) -> None:
         "prompt_name": text,
         "top_k": (int,),
         "truncate": (bool,),
+        "filter": (dict, type(None)),
     }
     for name, value in own.items():
         if not isinstance(value, wanted[name]) or (name == "top_k" and isinstance(value, bool)):

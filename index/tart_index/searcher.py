@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +18,13 @@ from tart.errors import IndexFolderError, QueryError
 from tart.instructions import Instruction
 from tart.tokens import Tokens
 from tart_index.exact import ExactSearch, NearestRows
+from tart_index.filter_mask import FilterMasks
+from tart_index.filters import Filter
 from tart_index.folder import IndexFolder
 
 MAX_TOP_K = 1_000
+# Scores and rows of one request, best first. Shapes: (k,), float32, and (k,), int64.
+_Found: TypeAlias = tuple[NDArray[np.float32], NDArray[np.int64]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +39,7 @@ class SearchRequest:
         offset: Hits passed over before the first.
         score_threshold: Hits that score less are left out.
         truncate: Cut a query that is too long instead of refusing it.
+        filter: Which documents may be found, by their metadata; None means all.
 
     Raises:
         QueryError: A value is out of range, or instruction and prompt name are both given.
@@ -46,6 +52,7 @@ class SearchRequest:
     offset: int = 0
     score_threshold: float | None = None
     truncate: bool = False
+    filter: Filter | None = None
 
     def __post_init__(self) -> None:
         if self.top_k < 1 or self.offset < 0 or self.top_k + self.offset > MAX_TOP_K:
@@ -122,6 +129,7 @@ class Searcher:
         check_model(folder, encoder)
         self.folder = folder
         self.encoder = encoder
+        self._masks = FilterMasks(folder)
         self._nearest: NearestRows = ExactSearch(folder.vectors, encoder.hardware.threads)
 
     @classmethod
@@ -178,11 +186,9 @@ class Searcher:
         started = time.perf_counter()
         vectors = self.encoder.embed(Tokens.concatenate([one.tokens for one in prepared]))
         encoded = time.perf_counter()
-        # One hit more than asked for tells whether there are more.
-        wanted = max(one.request.top_k + one.request.offset for one in prepared) + 1
-        found = self._nearest.search(vectors, wanted, self.folder.alive)
+        found = self._nearest_rows([one.request for one in prepared], vectors)
         searched = time.perf_counter()
-        results = [self._result(*row) for row in zip(prepared, found.scores, found.rows, strict=True)]
+        results = [self._result(one, *rows) for one, rows in zip(prepared, found, strict=True)]
         return Answers(results, Timing(encoded - started, searched - encoded, time.perf_counter() - searched))
 
     def instruction_for(self, request: SearchRequest) -> Instruction:
@@ -199,6 +205,19 @@ class Searcher:
                 raise QueryError(f"no named instruction {request.prompt_name!r} in this index; there are: {known}")
             text = manifest.prompts[request.prompt_name]
         return self.encoder.input_format.applied(Instruction(text))
+
+    def _nearest_rows(self, requests: Sequence[SearchRequest], vectors: NDArray[np.float32]) -> list[_Found]:
+        """Scores and rows of each request, best first; requests of one filter are searched together."""
+        by_filter: dict[Filter | None, list[int]] = defaultdict(list)
+        for number, request in enumerate(requests):
+            by_filter[request.filter].append(number)
+        found: dict[int, _Found] = {}
+        for wanted, numbers in by_filter.items():
+            # One hit more than asked for tells whether there are more.
+            k = max(requests[number].top_k + requests[number].offset for number in numbers) + 1
+            best = self._nearest.search(vectors[numbers], k, self._masks.allowed(wanted))
+            found.update(zip(numbers, zip(best.scores, best.rows, strict=True), strict=True))
+        return [found[number] for number in range(len(requests))]
 
     def _result(self, prepared: PreparedRequest, scores: NDArray[np.float32], rows: NDArray[np.int64]) -> SearchResult:
         request = prepared.request

@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 
 from tart.documents import Document
 from tart.errors import IndexFolderError
+from tart_index.columns import MetadataColumns
 from tart_index.files import check_content, replace_synced, stored, sync, write_synced, writing
 from tart_index.folder import DELETIONS, MANIFEST, PARTS, VERSIONS, read_manifest
 from tart_index.keys import KeyTable, content_digest, id_digest
-from tart_index.manifest import CONTENTS, DOCUMENTS, IDS, VECTORS, Deletion, Manifest, Part, StoredFile
+from tart_index.manifest import COLUMNS, CONTENTS, DOCUMENTS, IDS, VECTORS, Deletion, Manifest, Part, StoredFile
 from tart_index.table import DocumentTable
 
 LOCK = "writer.lock"
@@ -103,6 +104,7 @@ class IndexWriter:
             files = {
                 VECTORS: _write_vectors(unfinished / VECTORS, vectors),
                 DOCUMENTS: _write_documents(unfinished / DOCUMENTS, documents, truncated),
+                COLUMNS: _write_columns(unfinished / COLUMNS, documents),
                 IDS: _write_keys(unfinished / IDS, [id_digest(document.id) for document in documents]),
                 CONTENTS: _write_keys(unfinished / CONTENTS, [content_digest(document) for document in documents]),
             }
@@ -207,6 +209,12 @@ def _write_vectors(file: Path, vectors: NDArray[np.float32]) -> StoredFile:
 
 def _write_documents(file: Path, documents: Sequence[Document], truncated: NDArray[np.bool_]) -> StoredFile:
     DocumentTable.write(file, documents, truncated)
+    sync(file)
+    return stored(file)
+
+
+def _write_columns(file: Path, documents: Sequence[Document]) -> StoredFile:
+    MetadataColumns.write(file, documents)
     sync(file)
     return stored(file)
 

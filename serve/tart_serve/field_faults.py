@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from tart_serve.refusal import FieldFault
+from tart_serve.schemas.filters import FILTER_FAULT
 
 _MOST = 20
 _SHOWN = 80
@@ -47,7 +48,7 @@ def _steps(finding: Mapping[str, Any], body: object) -> Iterator[str | int]:
         if inside_list or (isinstance(value, dict) and step in value):
             value = value[step]  # type: ignore[index]
             yield step
-        elif finding["type"] == "missing":
+        elif finding["type"] in ("missing", FILTER_FAULT):
             yield step
 
 
@@ -57,6 +58,8 @@ def _detail(finding: Mapping[str, Any]) -> str:
         return "this field is missing; it has no default"
     if kind == "extra_forbidden":
         return f"there is no field {_shown(finding['loc'][-1])}; the fields there are stand at /docs"
+    if kind == FILTER_FAULT:
+        return str(finding["msg"])
     message = str(finding["msg"]).removeprefix("Value error, ")
     found = finding.get("input")
     if found is None or isinstance(found, (str, int, float)):

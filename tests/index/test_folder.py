@@ -40,7 +40,7 @@ def test_a_missing_file_is_named(index: Path) -> None:
         IndexFolder.open(index)
 
 
-@pytest.mark.parametrize("name", ["vectors.npy", "documents.arrow"])
+@pytest.mark.parametrize("name", ["vectors.npy", "documents.arrow", "columns.arrow"])
 def test_a_truncated_file_is_refused_when_opened(index: Path, name: str) -> None:
     file = part_file(index, name)
     file.write_bytes(file.read_bytes()[:-1])
@@ -48,7 +48,7 @@ def test_a_truncated_file_is_refused_when_opened(index: Path, name: str) -> None
         IndexFolder.open(index)
 
 
-@pytest.mark.parametrize("name", ["vectors.npy", "documents.arrow", "ids.npy", "contents.npy"])
+@pytest.mark.parametrize("name", ["vectors.npy", "documents.arrow", "ids.npy", "contents.npy", "columns.arrow"])
 def test_every_flipped_byte_is_refused_or_found_by_verify(index: Path, name: str) -> None:
     file = part_file(index, name)
     content = file.read_bytes()

@@ -16,6 +16,15 @@ scalars = st.none() | st.booleans() | numbers | texts
 anything = st.recursive(
     scalars, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4), max_leaves=8
 )
+kinds = st.sampled_from(["eq", "ne", "gt", "gte", "lt", "lte", "in", "nin"])
+filters = st.recursive(
+    st.fixed_dictionaries({"type": kinds, "key": st.just("kind") | texts, "value": scalars | st.lists(scalars)}),
+    lambda inner: (
+        st.fixed_dictionaries({"type": st.sampled_from(["and", "or"]), "filters": st.lists(inner, max_size=3)})
+        | st.fixed_dictionaries({"type": st.just("not"), "filter": inner})
+    ),
+    max_leaves=6,
+)
 SEARCH = {
     "query": texts | st.lists(texts, max_size=3) | anything,
     "instruction": st.none() | texts | anything,
@@ -26,6 +35,7 @@ SEARCH = {
     "score_threshold": st.none() | st.floats() | anything,
     "include": st.lists(st.sampled_from(["text", "title", "metadata"])) | anything,
     "truncate": st.booleans() | anything,
+    "filter": filters | anything,
     "exact": st.booleans() | anything,
 }
 token_ids = st.lists(st.integers(-1, 31_000), max_size=4)

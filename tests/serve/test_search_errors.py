@@ -51,7 +51,7 @@ def problem(client: TestClient, body: Any) -> dict[str, Any]:
         ("truncate", "yes", "#/truncate", 'Input should be a valid boolean; found "yes"'),
         ("exact", 1, "#/exact", "Input should be a valid boolean; found 1"),
         ("tpo_k", 3, "#/tpo_k", f'there is no field "tpo_k"; {UNKNOWN}'),
-        ("filter", {}, "#/filter", f'there is no field "filter"; {UNKNOWN}'),
+        ("filters", {}, "#/filters", f'there is no field "filters"; {UNKNOWN}'),
         ("a/b~c d", 3, "#/a~1b~0c%20d", f'there is no field "a/b~c d"; {UNKNOWN}'),
         ("prompt_name", "function", "#/prompt_name", "give an instruction or a prompt_name, not both"),
     ],

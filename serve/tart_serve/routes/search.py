@@ -9,6 +9,7 @@ from fastapi import APIRouter, Body, Request, Response
 from tart_serve.batch_search import answer_batch
 from tart_serve.json_route import JsonRoute
 from tart_serve.routes.errors import problems
+from tart_serve.schemas.filters import FILTER_EXAMPLE
 from tart_serve.schemas.search import EXAMPLE, SearchBatchReply, SearchBody, SearchReply
 from tart_serve.search_reply import ReplyForm, timing_ms
 from tart_serve.service import ServiceOf
@@ -23,6 +24,10 @@ _EXAMPLES: Any = {
     "other instruction": {
         "summary": "The same query, another intent",
         "value": {**EXAMPLE, "instruction": "Find documentation that explains this"},
+    },
+    "filter": {
+        "summary": "Only among documents whose metadata fits",
+        "value": {**EXAMPLE, "filter": FILTER_EXAMPLE},
     },
     "page": {
         "summary": "The second page, ids and titles only",

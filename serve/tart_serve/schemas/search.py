@@ -18,6 +18,7 @@ from pydantic.config import JsonDict
 
 from tart_index import SearchRequest
 from tart_index.searcher import MAX_TOP_K
+from tart_serve.schemas.filters import FILTER_EXAMPLE, FilterField
 from tart_serve.schemas.strict import MAX_CHARACTERS, StrictBody
 
 MAX_QUERIES = 64
@@ -66,6 +67,12 @@ class SearchBody(StrictBody):
         default=10, ge=1, le=MAX_TOP_K, description=f"Hits wanted; with `offset` at most {MAX_TOP_K} together."
     )
     offset: int = Field(default=0, ge=0, le=MAX_TOP_K - 1, description="Hits passed over before the first.")
+    filter: FilterField = Field(
+        default=None,
+        description="Only documents whose metadata fits are found, and always `top_k` of them where there are so many. "
+        "One filter for all queries of a list.",
+        examples=[FILTER_EXAMPLE],
+    )
     score_threshold: float | None = Field(
         default=None, ge=-1, le=1, description="Hits that score less (cosine, -1 to 1) are left out."
     )
@@ -105,6 +112,7 @@ class SearchBody(StrictBody):
                 offset=self.offset,
                 score_threshold=self.score_threshold,
                 truncate=self.truncate,
+                filter=self.filter,
             )
             for query in ([self.query] if isinstance(self.query, str) else self.query)
         ]
