@@ -81,8 +81,8 @@ def peak_memory(folder: Path, count: int, words: int) -> tuple[float, float]:
 def main() -> None:
     """Measures and writes the report."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--count", type=int, default=4_096, help="documents for the throughput")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--count", type=int, default=8_192, help="documents for the throughput")
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument(
         "--sizes", type=int, nargs="+", default=[10_000, 30_000, 100_000], help="corpora for the memory"
     )

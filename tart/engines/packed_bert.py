@@ -30,8 +30,8 @@ from tart.tokens import read_tokenizer
 _CPU_TOKEN_BUDGET = 1_024
 _GPU_TOKEN_BUDGET = 65_536
 # One query stays as small as it is; anything larger is rounded up (measured: no cost, and flat memory).
-_SIZE_STEP = 32
-_EXACT_SIZES = 128
+_SIZE_STEP = 128
+_EXACT_SIZES = 64
 
 
 def supports(folder: ModelFolder) -> bool:
