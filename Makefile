@@ -31,6 +31,7 @@ check: $(INSTALLED_DEV) ## Check format, lint and types.
 
 bench: $(INSTALLED_DEV) ## Run the benchmarks against peers; reports go to bench/*/report.md.
 	$(BIN)/python bench/encode/run.py
+	$(BIN)/python bench/encode/ablation.py
 	$(BIN)/python bench/build/run.py
 	$(BIN)/python bench/build/kill.py
 
