@@ -15,6 +15,7 @@ from tart.documents import Document
 from tart.errors import SourceError
 from tart.readers import ReadOptions, ReadReport, read_documents
 from tart.readers.rows import BadRow, shown_value
+from tart_index.keys import framed, id_digest
 from tart_index.table import metadata_json
 
 STANDARD_INPUT = "-"
@@ -100,7 +101,7 @@ class SeenIds:
 
     def add(self, document_id: str) -> bool:
         """Remembers an id; False if it was there already."""
-        digest = hashlib.blake2b(document_id.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+        digest = id_digest(document_id)
         if digest in self._fresh or any(_holds(run, digest) for run in self._runs):
             return False
         self._fresh.add(digest)
@@ -137,13 +138,8 @@ def content_hash(identity: Sequence[str], documents: Iterable[Document]) -> str:
     """
     digest = hashlib.sha256()
     for value in identity:
-        _update(digest, value)
+        digest.update(framed(value))
     for document in documents:
         for value in (document.id, document.title, document.text, metadata_json(document)):
-            _update(digest, value)
+            digest.update(framed(value))
     return digest.hexdigest()[:32]
-
-
-def _update(digest: hashlib._Hash, value: str) -> None:
-    encoded = value.encode("utf-8", "surrogatepass")
-    digest.update(len(encoded).to_bytes(8, "little") + encoded)

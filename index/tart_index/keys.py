@@ -18,9 +18,14 @@ def digest(*values: str) -> bytes:
     """16 bytes that stand for some texts: BLAKE2b, so that a collision is no practical concern."""
     state = hashlib.blake2b(digest_size=16)
     for value in values:
-        encoded = value.encode("utf-8", "surrogatepass")
-        state.update(len(encoded).to_bytes(8, "little") + encoded)
+        state.update(framed(value))
     return state.digest()
+
+
+def framed(text: str) -> bytes:
+    """A text as bytes behind their count, so that several in a row cannot be confused with others."""
+    encoded = text.encode("utf-8", "surrogatepass")
+    return len(encoded).to_bytes(8, "little") + encoded
 
 
 def id_digest(document_id: str) -> bytes:
