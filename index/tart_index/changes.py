@@ -125,7 +125,7 @@ def add_documents(
         IndexFolderError: There is no index, another model made it, or the disk refuses.
     """
     progress = progress or Quiet()
-    with IndexWriter.lock(path) as writer:
+    with IndexWriter.lock(path, create=False) as writer:
         change = _Change(IndexFolder.open(path))
         check_model(change.folder, encoder)
         progress.start(None)
@@ -143,7 +143,7 @@ def delete_documents(path: Path, ids: Iterable[str], *, keep: int = KEPT_VERSION
     Raises:
         IndexFolderError: There is no index, or the disk refuses.
     """
-    with IndexWriter.lock(path) as writer:
+    with IndexWriter.lock(path, create=False) as writer:
         change = _Change(IndexFolder.open(path))
         not_found = 0
         for document_id in dict.fromkeys(ids):
@@ -164,7 +164,7 @@ def compact(path: Path, *, part_size: int = PART_SIZE, keep: int = KEPT_VERSIONS
     Raises:
         IndexFolderError: There is no index, it is damaged, or the disk refuses.
     """
-    with IndexWriter.lock(path) as writer:
+    with IndexWriter.lock(path, create=False) as writer:
         folder = IndexFolder.open(path)
         for _ in folder.verify():
             pass

@@ -61,7 +61,7 @@ def restore(path: Path, number: int, *, keep: int = KEPT_VERSIONS) -> Manifest:
     Raises:
         IndexFolderError: The version is not kept or is damaged, or the disk refuses.
     """
-    with IndexWriter.lock(path) as writer:
+    with IndexWriter.lock(path, create=False) as writer:
         published, old = read_manifest(path), read_version(path, number)
         for _ in IndexFolder(path, old).verify():
             pass
@@ -84,7 +84,7 @@ def snapshot(path: Path, out: Path) -> Manifest:
     refuse_foreign(out)
     if out.exists() and any(out.iterdir()):
         raise IndexFolderError(f"{out}: holds an index already; wanted a new or empty folder for the snapshot")
-    with IndexWriter.lock(path) as source:
+    with IndexWriter.lock(path, create=False) as source:
         manifest = read_manifest(source.path)
         with IndexWriter.lock(out) as target, writing(out):
             for part in manifest.parts:

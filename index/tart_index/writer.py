@@ -41,13 +41,19 @@ class IndexWriter:
 
     @classmethod
     @contextmanager
-    def lock(cls, path: Path) -> Iterator[IndexWriter]:
-        """Creates the folder where needed and holds its one writer's lock, which ends with the process.
+    def lock(cls, path: Path, *, create: bool = True) -> Iterator[IndexWriter]:
+        """Holds the folder's one writer's lock, which ends with the process.
+
+        Args:
+            path: The index folder.
+            create: Make the folder where it is missing; otherwise an index must be there, and nothing is made.
 
         Raises:
             IndexFolderError: The folder holds something else, another writer is at work, or it cannot be written.
         """
         refuse_foreign(path)
+        if not create:
+            read_manifest(path)
         with writing(path):
             path.mkdir(parents=True, exist_ok=True)
             lock = FileLock(path / LOCK)

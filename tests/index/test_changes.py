@@ -222,6 +222,7 @@ def test_changes_by_another_model_or_without_an_index_are_refused(
         add_documents(index, corpus_of(documents[10:]), counting)
     with pytest.raises(IndexFolderError, match="no index at"):
         delete_documents(tmp_path / "nothing", ["a"])
+    assert not (tmp_path / "nothing").exists()
 
 
 def test_a_second_writer_is_refused(index: Path) -> None:
