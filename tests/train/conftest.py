@@ -55,7 +55,7 @@ def dataset_folder(tmp_path: Path) -> DatasetFolder:
             (folder / qrels_name).parent.mkdir(exist_ok=True)
             _write(folder / qrels_name, lines, gz=gz)
         if card is not None:
-            (folder / "card.json").write_text(json.dumps({"name": name, "licence_class": "open", **card}))
+            (folder / "card.json").write_text(json.dumps({"name": folder.name, "licence_class": "open", **card}))
         return folder
 
     return build

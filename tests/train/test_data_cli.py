@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -30,18 +31,7 @@ def test_list(dataset_folder: Any, tmp_path: Path) -> None:
     dataset_folder("sets/one", card={"name": "one", "unit": "snippet"})
     dataset_folder("sets/two", card={"name": "two", "licence_class": "research"}, gz=True)
     lines = run("list", tmp_path / "sets").stdout.splitlines()
-    assert lines[0].split() == [
-        "name",
-        "documents",
-        "queries",
-        "judgments",
-        "licence",
-        "class",
-        "query",
-        "unit",
-        "unit",
-        "domain",
-    ]
+    assert re.split(r"  +", lines[0])[:5] == ["name", "documents", "queries", "judgments", "licence class"]
     assert lines[1].split() == ["one", "3", "2", "3", "open", "snippet"]
     assert lines[-1] == "2 sets, 6 documents, 4 queries, 6 judgments"
     rows = said("list", tmp_path / "sets")
@@ -100,7 +90,7 @@ def test_check_tells_faults_and_leaks_and_fails(dataset_folder: Any) -> None:
         "  fault: unanswered query, 1 times",
         "  leak: evaluation, 3 as document, 2 as query",
         f"  {folder / 'qrels.tsv'}:3: there is no document 'd8' in corpus.jsonl; add it or drop the row",
-        f"  {folder / 'corpus.jsonl'}:1: document 'd1' is document 'd1' of evaluation; drop it from training",
+        f"  {folder / 'corpus.jsonl'}:1: document 'd1' equals document 'd1' of evaluation; drop it from training",
     ]
     (body,) = said("check", folder, "--against", evaluation, "--limit", 0)
     assert body["faults"]["by_kind"] == {"unknown document": 2, "unanswered query": 1}

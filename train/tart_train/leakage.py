@@ -47,7 +47,7 @@ class Leak(NamedTuple):
 
     Attributes:
         kind: "query" or "document", in the checked set.
-        share: 1 for equal texts, else the containment.
+        share: The containment; `None`: the texts are equal.
     """
 
     path: Path
@@ -55,12 +55,12 @@ class Leak(NamedTuple):
     kind: str
     id: str
     source: Source
-    share: float
+    share: float | None = None
 
     @property
     def message(self) -> str:
         """The one line that a user reads."""
-        how = "is" if self.share == 1 else f"shares {self.share:.0%} of its 8-grams with"
+        how = "equals" if self.share is None else f"shares {self.share:.0%} of the 8-grams of the shorter with"
         return (
             f"{shown_path(self.path)}:{self.line}: {self.kind} {self.id!r} {how} "
             f"{self.source.kind} {self.source.id!r} of {self.source.dataset}; drop it from training"
@@ -127,17 +127,16 @@ class EvaluationTexts:
         """How many different texts there are."""
         return len(self._equal)
 
-    def query(self, text: str) -> tuple[Source, float] | None:
-        """Which text a query is, and 1."""
-        found = self._equal.get(_key(normalised(text)))
-        return None if found is None else (found, 1.0)
+    def query(self, text: str) -> Source | None:
+        """Which text a query equals."""
+        return self._equal.get(_key(normalised(text)))
 
-    def document(self, document: Document) -> tuple[Source, float] | None:
-        """Which text a document is or largely has, and how much of the shorter one they share."""
+    def document(self, document: Document) -> tuple[Source, float | None] | None:
+        """Which text a document equals, or shares much with: then with the containment."""
         for normal in _document_forms(document):
             found = self._equal.get(_key(normal))
             if found is not None:
-                return found, 1.0
+                return found, None
         return None if self._containment is None else self._contained(document.text, self._containment)
 
     def watcher(self, leaks: Leaks) -> Watcher:
@@ -151,7 +150,7 @@ class EvaluationTexts:
         def on_query(file: Path, line: int, query: Query) -> None:
             found = self.query(query.text)
             if found is not None:
-                leaks.add(Leak(file, line, "query", query.id, *found))
+                leaks.add(Leak(file, line, "query", query.id, found))
 
         return Watcher(on_document, on_query)
 
