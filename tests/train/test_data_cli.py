@@ -3,6 +3,8 @@ from __future__ import annotations
 import gzip
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -193,3 +195,10 @@ def test_convert_refuses_in_one_line(dataset_folder: Any, tmp_path: Path, source
 def test_help_has_examples(command: list[str]) -> None:
     told = run(*command, "--help").stdout
     assert not command or f"tart data {command[0]} " in told
+
+
+def test_the_command_loads_without_heavy_libraries() -> None:
+    heavy = "{'torch', 'transformers', 'datasets', 'pyarrow', 'numpy', 'rich', 'yaml'}"
+    code = f"import sys, tart_train.data_cli; print(sorted({heavy} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
