@@ -6,6 +6,8 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
 _PATH = click.Path(path_type=Path)
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+_ROWS_A_STEP = 500  # Rich takes longer to count a row than this command to read it.
 _LICENCE_CLASSES = ("open", "research", "none")
 
 
@@ -116,14 +119,13 @@ def check(
         raise click.UsageError("--containment compares with evaluation sets; name one with --against")
     sets, evaluation = open_sets(folders), open_sets(against)
     clean = True
-    with _bar("checking", len(sets)) as advance:
-        texts = _evaluation_texts(evaluation, containment)
-        for found in sets:
-            body = check_report(found, texts, limit or None)
-            clean &= not (body["faults"]["count"] or body["leaks"]["count"])
-            for line in [json.dumps(body, ensure_ascii=False)] if as_json else check_lines(body):
-                click.echo(line)
-            advance()
+    texts = _evaluation_texts(evaluation, containment)
+    for found in sets:
+        with _bar(f"{found.name}: rows read", None) as advance:
+            body = check_report(found, partial(texts, passed=advance), limit or None, advance)
+        clean &= not (body["faults"]["count"] or body["leaks"]["count"])
+        for line in [json.dumps(body, ensure_ascii=False)] if as_json else check_lines(body):
+            click.echo(line)
     if not clean:
         sys.exit(1)
 
@@ -143,24 +145,24 @@ def convert(folder: Path, out: Path, split: str | None) -> None:
     """
     from tart_train.convert import convert as convert_set
 
-    with _bar("rows", None) as advance:
+    with _bar("rows written", None) as advance:
         form = convert_set(folder, out, split, advance)
     click.echo(f"{out}: {'a BEIR folder' if form == 'beir' else 'saved datasets corpus, queries and qrels'}")
 
 
-def _evaluation_texts(sets: list[RetrievalSet], containment: float | None) -> Callable[[Path], EvaluationTexts | None]:
+def _evaluation_texts(sets: list[RetrievalSet], containment: float | None) -> Callable[..., EvaluationTexts | None]:
     """The texts of evaluation sets without those of a set that is itself checked; read as rarely as may be."""
     from tart_train.leakage import EvaluationTexts
 
     folders = {found.path.resolve() for found in sets}
     kept: dict[Path | None, EvaluationTexts] = {}
 
-    def texts(folder: Path) -> EvaluationTexts | None:
+    def texts(folder: Path, passed: Callable[[], None]) -> EvaluationTexts | None:
         itself = folder if folder in folders else None
         others = [found for found in sets if found.path.resolve() != itself]
         if itself not in kept and others:
             kept.clear()
-            kept[itself] = EvaluationTexts(others, containment)
+            kept[itself] = EvaluationTexts(others, containment, passed)
         return kept.get(itself)
 
     return texts
@@ -174,6 +176,15 @@ def _bar(description: str, total: int | None) -> Iterator[Callable[[], None]]:
 
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
+    hidden = not console.is_terminal
+    # Rich would send what is printed meanwhile to this console, which is standard error.
+    with Progress(*columns, console=console, disable=hidden, transient=True, redirect_stdout=False) as progress:
         task = progress.add_task(description, total=total)
-        yield lambda: progress.advance(task)
+        steps = count(1)
+        every = 1 if total else _ROWS_A_STEP
+
+        def advance() -> None:
+            if next(steps) % every == 0:
+                progress.advance(task, every)
+
+        yield advance

@@ -8,7 +8,7 @@ in common, of those of the shorter one (containment, Broder 1997, "On the resemb
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import blake2b
@@ -98,9 +98,15 @@ class EvaluationTexts:
     Args:
         sets: The evaluation sets.
         containment: The share of 8-grams from which on two long documents count as one; `None`: only equal texts do.
+        passed: Called after every row.
     """
 
-    def __init__(self, sets: Iterable[RetrievalSet], containment: float | None = None) -> None:
+    def __init__(
+        self,
+        sets: Iterable[RetrievalSet],
+        containment: float | None = None,
+        passed: Callable[[], None] = lambda: None,
+    ) -> None:
         self._equal: dict[bytes, Source] = {}
         self._containment = containment
         self._long: list[tuple[Source, int]] = []
@@ -108,7 +114,9 @@ class EvaluationTexts:
         for data in sets:
             for query in data.queries():
                 self._equal.setdefault(_key(normalised(query.text)), Source(data.name, "query", query.id))
+                passed()
             for document in data.documents():
+                passed()
                 source = Source(data.name, "document", document.id)
                 for normal in _document_forms(document):
                     self._equal.setdefault(_key(normal), source)

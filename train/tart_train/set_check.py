@@ -82,7 +82,11 @@ class Watcher(NamedTuple):
 
 
 def check_set(
-    data: RetrievalSet, faults: Faults, table: InstructionTable | None = None, watcher: Watcher | None = None
+    data: RetrievalSet,
+    faults: Faults,
+    table: InstructionTable | None = None,
+    watcher: Watcher | None = None,
+    passed: Callable[[], None] = lambda: None,
 ) -> SetStatistics:
     """Reads a data set once from end to end.
 
@@ -91,8 +95,9 @@ def check_set(
         faults: Filled with what is wrong.
         table: Where its instructions are; by default the packaged ones.
         watcher: Called with every good document and query.
+        passed: Called after every row.
     """
-    check = _Check(data, faults, _instructions(data, table or InstructionTable.packaged()), watcher)
+    check = _Check(data, faults, _instructions(data, table or InstructionTable.packaged()), watcher, passed)
     for reading, file in (
         (check.documents, data.document_file),
         (check.queries, data.query_file),
@@ -121,9 +126,15 @@ class _Check:
     """The state of one pass."""
 
     def __init__(
-        self, data: RetrievalSet, faults: Faults, instructions: SetInstructions, watcher: Watcher | None
+        self,
+        data: RetrievalSet,
+        faults: Faults,
+        instructions: SetInstructions,
+        watcher: Watcher | None,
+        passed: Callable[[], None],
     ) -> None:
         self._data, self._faults, self._instructions, self._watcher = data, faults, instructions, watcher
+        self._passed = passed
         self._documents: dict[str, int] = {}
         self._queries: dict[str, int] = {}
         self._document_words, self._query_words = array("I"), array("I")
@@ -140,6 +151,7 @@ class _Check:
         """Looks at every document."""
         file = self._data.document_file
         for item in documents_from_rows(json_line_rows(file, "utf-8"), FieldMap()):
+            self._passed()
             if isinstance(item, BadRow):
                 self._faults.add(item.path, item.line, item.reason, item.problem)
                 continue
@@ -172,6 +184,7 @@ class _Check:
         file = self._data.qrels_file
         seen: set[tuple[str, str]] = set()
         for row in judgments(file, self._faults):
+            self._passed()
             self._rows += 1
             self._zeros += row.grade <= 0
             if row.query_id not in self._queries:
@@ -212,6 +225,7 @@ class _Check:
 
     def _good_queries(self, file: Path) -> Iterator[tuple[int, Query]]:
         for row in json_line_rows(file, "utf-8"):
+            self._passed()
             if isinstance(row, BadRow):
                 self._faults.add(row.path, row.line, row.reason, row.problem)
                 continue

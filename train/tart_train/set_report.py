@@ -73,7 +73,10 @@ def portrait_lines(body: dict[str, Any]) -> Iterator[str]:
 
 
 def check_report(
-    found: RetrievalSet, texts: Callable[[Path], EvaluationTexts | None], limit: int | None
+    found: RetrievalSet,
+    texts: Callable[[Path], EvaluationTexts | None],
+    limit: int | None,
+    passed: Callable[[], None] = lambda: None,
 ) -> dict[str, Any]:
     """What is wrong with a set, what it leaks, and its statistics.
 
@@ -81,10 +84,11 @@ def check_report(
         found: The set.
         texts: From a set's folder to the evaluation texts that it is compared with.
         limit: How many faults and how many leaks are told; `None`: all.
+        passed: Called after every row.
     """
     faults, leaks = Faults(limit), Leaks(limit)
     evaluation = texts(found.path.resolve())
-    statistics = check_set(found, faults, watcher=evaluation.watcher(leaks) if evaluation else None)
+    statistics = check_set(found, faults, watcher=evaluation.watcher(leaks) if evaluation else None, passed=passed)
     by_set: dict[str, dict[str, int]] = {}
     for (dataset, kind), count in sorted(leaks.counts.items()):
         by_set.setdefault(dataset, {})[kind] = count
