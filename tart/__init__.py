@@ -1,4 +1,4 @@
-"""Instruction-aware retrieval: the data types, the input format, the encoder and the reranker that every step shares."""
+"""Instruction-aware retrieval: the data types, the formats, the encoder and the reranker that every step shares."""
 
 from typing import TYPE_CHECKING
 
