@@ -7,7 +7,6 @@ disk leaves the previous one untouched.
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 from collections.abc import Iterator, Mapping
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tart.errors import TartError
+from tart_index.files import sync
 from tart_train.recipe import differing_keys
 
 RECIPE = "recipe.json"
@@ -89,7 +89,7 @@ def new_checkpoint(run: Path, step: int, recipe: Mapping[str, Any], keep: int) -
 def publish(temporary: Path, place: Path) -> None:
     """Forces a folder's files to the disk and renames it to its place; what was there goes."""
     for path in [*temporary.rglob("*"), temporary]:
-        _sync(path)
+        sync(path)
     if place.exists():
         old = place.with_name(f".{place.name}.old")
         shutil.rmtree(old, ignore_errors=True)
@@ -98,17 +98,7 @@ def publish(temporary: Path, place: Path) -> None:
         shutil.rmtree(old, ignore_errors=True)
     else:
         temporary.rename(place)
-    _sync(place.parent)
-
-
-def _sync(path: Path) -> None:
-    if path.is_dir() and os.name == "nt":
-        return
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    sync(place.parent)
 
 
 def _is_write_error(error: RuntimeError) -> bool:

@@ -199,7 +199,7 @@ def from_mapping(body: Mapping[str, Any], kind: type[T], where: str = "") -> T:
         RecipeError: A key is unknown or missing, or a value has the wrong type or range.
     """
     hints = typing.get_type_hints(kind)
-    known = {one.name: one for one in fields(cast(Any, kind))}
+    known = {one.name: one for one in fields(cast("Any", kind))}
     for key in body:
         if key not in known:
             near = difflib.get_close_matches(str(key), known, n=1, cutoff=0.0)
@@ -234,7 +234,7 @@ def differing_keys(one: Mapping[str, Any], other: Mapping[str, Any], where: str 
     return found
 
 
-def _value(value: Any, hint: Any, where: str) -> Any:
+def _value(value: Any, hint: Any, where: str) -> Any:  # noqa: PLR0911 (one return for each kind of type)
     """A value as its field's type wants it."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in (types.UnionType, typing.Union):
@@ -242,7 +242,7 @@ def _value(value: Any, hint: Any, where: str) -> Any:
             return None
         return _value(value, next(each for each in arguments if each is not type(None)), where)
     if is_dataclass(hint):
-        return from_mapping(_typed(value, dict, where), cast(Any, hint), where + ".")
+        return from_mapping(_typed(value, dict, where), cast("Any", hint), where + ".")
     if origin is Literal:
         if value not in arguments:
             raise RecipeError(f"{where} is {value!r}; wanted one of {', '.join(map(str, arguments))}")
