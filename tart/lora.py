@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from tart.errors import ModelError
-from tart.models import ADAPTER_CONFIG, read_json
+from tart.model_folders import ADAPTER_CONFIG, read_json
 
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
 _PREFIX = "base_model.model."

@@ -16,16 +16,8 @@ from tart.engines.pair_head import PairHead, PairPooling
 from tart.errors import ModelError
 from tart.formats import InputFormat
 from tart.lora import load_tensors, merged
-from tart.models import (
-    ADAPTER_CONFIG,
-    RERANKER_FILE,
-    check_base,
-    find_folder,
-    fingerprint,
-    locate,
-    max_length_of,
-    read_json,
-)
+from tart.model_folders import ADAPTER_CONFIG, RERANKER_FILE, find_folder, fingerprint, read_json
+from tart.models import check_base, locate, max_length_of
 from tart.pair_format import PairFormat, foreign_pair_format
 
 HEAD_FILE = "head.safetensors"

@@ -13,7 +13,8 @@ from tart import Document, Encoder, InputFormat
 from tart.engines import Hardware
 from tart.engines.sentence import SentenceEngine
 from tart.errors import ModelError
-from tart.models import BASE_MODEL, ModelFolder, fingerprint, locate, save_base
+from tart.model_folders import BASE_MODEL, fingerprint
+from tart.models import ModelFolder, locate, save_base
 
 TARGET = "encoder.layer.2.attention.self.query"
 TEXTS = [Document(id="a", text="merge two dicts"), Document(id="b", text="boil the rice for ten minutes", title="Rice")]
