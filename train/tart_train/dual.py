@@ -134,7 +134,7 @@ class DualRun:
         cache = GradCache(
             text_model,
             keep_graph=not recipe.grad_cache,
-            **({"around": lambda: merged(model)} if fold else {}),
+            **({"around": lambda: merged(model, self.hardware.torch_dtype)} if fold else {}),
         )
 
         def step(batch: Batch) -> tuple[float, Mapping[str, float], int]:
