@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
+
+from tart_train.card import Card
 
 # Sets whose cards word alike things differently. Sets that are not here are grouped by their card's domain and unit.
 OVERRIDES: Mapping[str, str] = MappingProxyType(
@@ -23,10 +24,10 @@ OVERRIDES: Mapping[str, str] = MappingProxyType(
 )
 
 
-def family(name: str, card: Mapping[str, Any]) -> str:
+def family(card: Card) -> str:
     """The family of a set: named above, else its card's domain and unit.
 
-    >>> family("conala_train", {}), family("metatool", {"domain": "tools", "unit": "tool description"})
+    >>> family(Card("conala_train")), family(Card("metatool", domain="tools", unit="tool description"))
     ('python code', 'tools: tool description')
     """
-    return OVERRIDES.get(name) or f"{card.get('domain', '')}: {card.get('unit', '') or name}".casefold()
+    return OVERRIDES.get(card.name) or f"{card.domain}: {card.unit or card.name}".casefold()

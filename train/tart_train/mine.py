@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tart_train.card import LICENCE_CLASSES
 from tart_train.dataset import RetrievalSet
 from tart_train.examples import DataError, Example
 from tart_train.hold_out import HoldOut
@@ -18,7 +19,6 @@ from tart_train.set_wordings import wordings_of
 from tart_train.shelf import Shelf
 from tart_train.vector_cache import VectorCache
 
-LICENCE_CLASSES = ("open", "research", "none")
 # Groups of one task of contrasts; more of one kind teach little.
 _GROUPS = 3_000
 
@@ -92,7 +92,7 @@ def mine(
     settings = settings or MiningSettings()
     with MixtureWriter(out, overwrite=overwrite) as writer:
         sets = sampled_sets(folders, settings, step)
-        instructions = {each.name: wordings_of(each.name, each.card) for each in sets}
+        instructions = {each.name: wordings_of(each.card) for each in sets}
         shelf = Shelf.of(sets)
         counts: Counter[str] = Counter()
         for example in _examples(sets, settings, cache, shelf, reranker, instructions, step):
@@ -120,7 +120,7 @@ def sampled_sets(
     found: dict[str, SampledSet] = {}
     for folder in folders:
         dataset = RetrievalSet.open(folder)
-        if licence_class(dataset) not in settings.licences:
+        if dataset.card.licence_class not in settings.licences:
             continue
         if dataset.name in found:
             raise DataError(f"{folder}: a second set named {dataset.name!r}; give every set a name of its own")
@@ -134,17 +134,10 @@ def sampled_sets(
     return list(found.values())
 
 
-def licence_class(dataset: RetrievalSet) -> str:
-    """The licence class on a set's card."""
-    card: Any = dataset.card
-    found = card.get("licence_class") if isinstance(card, Mapping) else card.licence_class
-    return str(found or "none")
-
-
 def _licence(each: SampledSet) -> dict[str, Any]:
-    keys = ("licence", "licence_class")
     return {
-        **{key: each.card.get(key) for key in keys},
+        "licence": each.card.licence,
+        "licence_class": each.card.licence_class,
         "queries": len(each.queries),
         "documents": len(each.documents),
         "left_out": each.left_out,

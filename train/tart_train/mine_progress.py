@@ -1,4 +1,4 @@
-"""Progress of mining on standard error: the step, and how many texts are embedded; silent where there is no terminal."""
+"""Progress of mining on standard error: the step and the texts embedded; silent where there is no terminal."""
 
 from __future__ import annotations
 

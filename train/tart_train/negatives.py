@@ -167,7 +167,7 @@ class RowMiner:
     ) -> list[Negative]:
         """Explicit zeros, nearest first."""
         ranked = sorted(query.zeros, key=lambda row: -float(scores[row]))
-        found = []
+        found: list[Negative] = []
         for row in ranked:
             if len(found) == self._settings.judged:
                 break
@@ -189,7 +189,7 @@ class RowMiner:
         rows = [row for row in nearest(scores, wanted * _DEPTH) if sampled.texts[row] not in taken]
         if self._reranker is not None:
             return self._denoised(self._reranker, sampled, query, rows, taken)
-        found = []
+        found: list[Negative] = []
         for row in rows:
             if len(found) == wanted:
                 break
@@ -237,7 +237,10 @@ class RowMiner:
         for part in batches(len(one.queries), 4 * _BLOCK):
             found = search.search(np.ascontiguousarray(one.queries[part]), depth)
             for scores, numbers in zip(found.scores.tolist(), found.rows.tolist(), strict=True):
-                yield [_Hit(*places[number], score) for number, score in zip(numbers, scores, strict=True)]
+                yield [
+                    _Hit(places[number][0], places[number][1], score)
+                    for number, score in zip(numbers, scores, strict=True)
+                ]
 
     def _pool(self, each: EmbeddedSet) -> NDArray[np.int64]:
         """Rows of a set in which others seek unfollowing negatives."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from tart.documents import Document
 from tart_index.keys import digest
+from tart_train.card import Card
 from tart_train.families import family
 from tart_train.hold_out import HoldOut, normalised
 
@@ -62,7 +63,7 @@ class SampledSet:
     """What mining holds of one set. Document ids carry the set's name, so that they are unique in a mixture."""
 
     name: str
-    card: Mapping[str, Any]
+    card: Card
     documents: Sequence[Document]
     queries: Sequence[SampledQuery]
     left_out: int = field(default=0)
@@ -70,7 +71,7 @@ class SampledSet:
     @property
     def family(self) -> str:
         """See `tart_train.families`."""
-        return family(self.name, self.card)
+        return family(self.card)
 
     @cached_property
     def texts(self) -> list[bytes]:
@@ -82,7 +83,7 @@ class SampledSet:
         """Whether one query text asks for several things, so that only an instruction tells which."""
         texts = Counter(query.text for query in self.queries)
         repeated = sum(count for count in texts.values() if count > 1)
-        return bool(self.card.get("facet_field")) and repeated > _REPEATED * len(self.queries)
+        return bool(self.card.facet_field) and repeated > _REPEATED * len(self.queries)
 
 
 def text_key(text: str) -> bytes:
@@ -109,29 +110,17 @@ def sample(dataset: RetrievalSet, limits: SamplingLimits, hold_out: HoldOut) -> 
         if positives:
             queries.append(SampledQuery(query.id, query.text, query.metadata, positives, zeros))
     named = [Document(f"{dataset.name}:{one.id}", one.text, one.title, one.metadata) for one in documents]
-    return SampledSet(dataset.name, _card(dataset), named, queries, left_out)
-
-
-def _card(dataset: RetrievalSet) -> Mapping[str, Any]:
-    card: Any = dataset.card
-    return card if isinstance(card, Mapping) else {key: getattr(card, key, None) for key in _CARD_KEYS}
-
-
-_CARD_KEYS = ("name", "intent", "domain", "unit", "query_unit", "licence", "licence_class", "facet_field")
+    return SampledSet(dataset.name, dataset.card, named, queries, left_out)
 
 
 def _grades(dataset: RetrievalSet, wanted: set[str]) -> dict[str, dict[str, int]]:
     """Grades by query and document; of a query with many zeros the first ones only."""
-    grades: dict[str, dict[str, int]] = defaultdict(dict)
-    zeros: Counter[str] = Counter()
-    for query_id, document_id, grade in dataset.qrels():
+    grades: dict[str, dict[str, int]] = {}
+    for query_id, judged in dataset.qrels().items():
         if query_id not in wanted:
             continue
-        if grade <= 0:
-            zeros[query_id] += 1
-            if zeros[query_id] > _ZEROS:
-                continue
-        grades[query_id][document_id] = grade
+        zeros = [document_id for document_id, grade in judged.items() if grade <= 0][:_ZEROS]
+        grades[query_id] = {one: grade for one, grade in judged.items() if grade > 0} | dict.fromkeys(zeros, 0)
     return grades
 
 

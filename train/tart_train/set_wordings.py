@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
+from tart_train.card import Card
 from tart_train.examples import check_instructions
 
 _TEMPLATES = (
@@ -19,18 +17,14 @@ _TEMPLATES = (
 )
 
 
-def wordings_of(name: str, card: Mapping[str, Any]) -> tuple[str, ...]:
+def wordings_of(card: Card) -> tuple[str, ...]:
     """Wordings of a set: those of its own card, else the packaged ones, else some made of the card's parts.
 
     Raises:
         DataError: A wording is empty.
     """
-    own = card.get("instructions")
-    if own:
-        found = tuple(own["train"] if isinstance(own, Mapping) else own)
-    else:
-        found = _packaged(name) or _composed(name, card)
-    check_instructions(found, f"set {name!r}")
+    found = card.instructions or _packaged(card.name) or _composed(card)
+    check_instructions(found, f"set {card.name!r}")
     return found
 
 
@@ -38,13 +32,13 @@ def _packaged(name: str) -> tuple[str, ...]:
     return ()
 
 
-def _composed(name: str, card: Mapping[str, Any]) -> tuple[str, ...]:
+def _composed(card: Card) -> tuple[str, ...]:
     """Wordings from intent, domain and unit (Asai et al. 2022, section 3.1), where nobody wrote better ones."""
     parts = {
-        "unit": card.get("unit") or "document",
-        "domain": card.get("domain") or "the corpus",
-        "intent": (card.get("intent") or "find what belongs to the query").strip(),
-        "query": card.get("query_unit") or "query",
+        "unit": card.unit or "document",
+        "domain": card.domain or "the corpus",
+        "intent": card.intent or "find what belongs to the query",
+        "query": card.query_unit or "query",
     }
     made = [template.format(**parts) for template in _TEMPLATES]
     return tuple(wording[:1].upper() + wording[1:] for wording in made)
