@@ -19,42 +19,10 @@ from tart_train.examples import Example, Negative
 from tart_train.mixture import Mixture, MixtureWriter
 
 WIDTH = 32
-_WORDS = [
-    "fever",
-    "cough",
-    "rash",
-    "pain",
-    "dose",
-    "trial",
-    "child",
-    "adult",
-    "blood",
-    "heart",
-    "lung",
-    "skin",
-    "bone",
-    "nerve",
-    "sleep",
-    "diet",
-    "cause",
-    "cure",
-    "test",
-    "sign",
-    "risk",
-    "virus",
-    "cell",
-    "gene",
-    "drug",
-    "plan",
-    "care",
-    "cost",
-    "rule",
-    "tax",
-    "law",
-    "city",
-    "road",
-    "bank",
-]
+_WORDS = (
+    "fever cough rash pain dose trial child adult blood heart lung skin bone nerve sleep diet cause cure test sign risk "
+    "virus cell gene drug plan care cost rule tax law city road bank"
+).split()  # noqa: SIM905 (readable)
 _ASPECTS = ("symptoms", "treatment", "causes")
 
 
