@@ -75,6 +75,7 @@ def test_a_run_leaves_model_metrics_picture_and_card(trained: Path) -> None:
     assert str(trained) not in card
 
 
+@pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is deprecated:FutureWarning")  # PEFT asks for it
 def test_peft_loads_the_adapter_and_gets_the_merged_models_vectors(trained: Path) -> None:
     from peft import PeftModel
     from transformers import AutoModel
