@@ -189,21 +189,21 @@ def pair_loss(logits: torch.Tensor, sizes: Sequence[int], settings: PairLossSett
         sizes: Pairs of each row.
         settings: Weights of the two losses.
     """
-    rows = torch.split(logits, list(sizes))
+    rows = _rows(logits, sizes)
     # -log softmax of the positive among the row's documents (Asai et al. 2022, section 4.2, trained per pair; listwise
     # as in ListNet, Cao et al. 2007).
     listwise = torch.stack([torch.logsumexp(row, 0) - row[0] for row in rows])
-    positive = F.softplus(-logits)
-    negative = F.softplus(logits)
-    binary = torch.stack(
-        [
-            (p[0] + n[1:].sum()) / len(p)
-            for p, n in zip(positive.split(list(sizes)), negative.split(list(sizes)), strict=True)
-        ]
-    )
+    positives, negatives = _rows(F.softplus(-logits), sizes), _rows(F.softplus(logits), sizes)
+    binary = torch.stack([(p[0] + n[1:].sum()) / len(p) for p, n in zip(positives, negatives, strict=True)])
     loss = settings.listwise * listwise.sum() + settings.binary * binary.sum()
     first = sum(float(row.argmax() == 0) for row in rows)
     return loss, Told(float(listwise.detach().sum()), float(binary.detach().sum()), first)
+
+
+def _rows(values: torch.Tensor, sizes: Sequence[int]) -> tuple[torch.Tensor, ...]:
+    """The values of each row."""
+    rows: tuple[torch.Tensor, ...] = values.split(list(sizes))  # type: ignore[no-untyped-call]
+    return rows
 
 
 def _parts(batch: PairBatch, rows: Sequence[range], graph_tokens: int) -> list[list[range]]:
