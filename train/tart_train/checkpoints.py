@@ -36,6 +36,17 @@ def checkpoints(run: Path) -> list[Path]:
     return [found[step] for step in sorted(found)]
 
 
+def step_of(checkpoint: Path) -> int:
+    """The step after which a checkpoint was made."""
+    return int(checkpoint.name.rpartition("-")[2])
+
+
+def remove_checkpoints(run: Path) -> None:
+    """Removes all checkpoints of a run."""
+    for path in checkpoints(run):
+        shutil.rmtree(path)
+
+
 def last_checkpoint(run: Path, recipe: Mapping[str, Any]) -> Path | None:
     """The checkpoint to go on from, or None where there is none.
 

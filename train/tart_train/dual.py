@@ -2,31 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from tart.engines.hardware import Hardware
-from tart.formats import InputFormat, preset
+from tart.formats import preset
 from tart.models import ModelFolder
 from tart_train.allocator import keep_freed_memory
-from tart_train.checkpoints import last_checkpoint
+from tart_train.checkpoints import last_checkpoint, publish, remove_checkpoints, step_of
 from tart_train.contrastive import ContrastiveLoss, anchored
+from tart_train.dev_scores import open_dev_sets, score
 from tart_train.dual_recipe import DualRecipe
 from tart_train.examples import DataError
 from tart_train.grad_cache import GradCache
 from tart_train.inputs import Batch, Collator, Drawing, TextInputs, check_wordings
-from tart_train.lora import add_adapters, merged, without_adapters
+from tart_train.lora import add_adapters, merged, save_adapter, without_adapters
 from tart_train.mixture import Mixture
+from tart_train.model_card import write_card
 from tart_train.pace import Pace
 from tart_train.recipe import RecipeError, to_mapping
 from tart_train.sampling import Schedule
 from tart_train.text_model import TextModel, load_model, transformer_of
 from tart_train.trainer import Trainer, training_arguments
-from tart_train.training_log import TrainingLog
+from tart_train.training_log import TrainingLog, read_metrics
+from tart_train.training_plot import plot_training
+
+MODEL = "model"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +44,13 @@ class RunResult:
         model: Folder of the saved model.
         step: The last one.
         finished: Whether that was the recipe's last.
+        main: Whether this process is the first of several, the one that reports.
     """
 
     model: Path
     step: int
     finished: bool
+    main: bool = True
 
 
 class DualRun:
@@ -77,72 +86,114 @@ class DualRun:
         self.inputs = TextInputs(self.folder, self.input_format, recipe.inputs)
         check_wordings(self.mixture, self.inputs)
         self.schedule = _schedule(self.mixture, recipe)
+        self.dev_sets = open_dev_sets(recipe.dev, here, self.inputs)
         self.hardware = Hardware.choose(device, None if recipe.precision == "auto" else recipe.precision, threads)
         if self.hardware.dtype == "float16":
             self.hardware = Hardware(self.hardware.device, "float32", self.hardware.threads)
         self.hardware.pin_threads()
 
     def train(self, *, fresh: bool = False, max_minutes: float | None = None) -> RunResult:
-        """Trains from the last checkpoint on, or from the start, and saves the model."""
+        """Trains from the last checkpoint on, or from the start, and saves the model.
+
+        Args:
+            fresh: Start over, whatever checkpoints there are.
+            max_minutes: Stop after so long, with a checkpoint and a saved model.
+
+        Raises:
+            CheckpointError: The checkpoint is of another recipe, or cannot be written.
+        """
         recipe = self.recipe
         keep_freed_memory()
         self.run.mkdir(parents=True, exist_ok=True)
-        cpu = self.hardware.device == "cpu"
         arguments = training_arguments(
-            self.run, recipe.steps, recipe.sampling.batch_size, recipe.seed, recipe.optimizer, cpu=cpu
+            self.run, recipe.steps, recipe.sampling.batch_size, recipe.seed, recipe.optimizer, cpu=self._on_cpu
         )
+        main = arguments.process_index == 0
         described = describe(recipe)
+        if fresh and main:
+            remove_checkpoints(self.run)
         resumed = None if fresh else last_checkpoint(self.run, described)
-        start = int(resumed.name.partition("-")[2]) if resumed else 0
-        torch.manual_seed(recipe.seed)
-        model = load_model(self.folder, self.hardware.device)
-        config = None
-        if recipe.method == "lora":
-            config = add_adapters(transformer_of(model), recipe.lora, recipe.base)
+        start = step_of(resumed) if resumed else 0
+        hardware = replace(self.hardware, device=str(arguments.device)) if arguments.world_size > 1 else self.hardware
+        model, config = self._model(hardware.device)
+        text_model = TextModel(model, hardware, recipe.chunk_tokens)
         drawing = Drawing(self.mixture.instructions, recipe.inputs, recipe.seed)
         collator = Collator(self.mixture, self.inputs, drawing)
 
         def batches(step: int) -> Iterator[Batch]:
             return map(collator, self.schedule.batches(step))
 
-        main = arguments.process_index == 0
         with TrainingLog(self.run, recipe.steps, start, active=main, label=recipe.name) as log:
-            pace = Pace(recipe.checkpoints, max_minutes, 0, lambda _: None)
+
+            def score_dev(step: int) -> None:
+                if main and self.dev_sets:
+                    log.dev(step, score(self.dev_sets, text_model, self._folded(model)))
+
             trainer = Trainer(
                 model,
                 arguments,
                 batches=batches,
-                step=self._step(model),
+                step=self._step(text_model),
                 log=log,
                 recipe=described,
                 keep=recipe.checkpoints.keep,
-                callbacks=[pace],
+                callbacks=[Pace(recipe.checkpoints, max_minutes, recipe.dev.steps, score_dev)],
             )
+            if not start:
+                score_dev(0)
             trainer.train(resume_from_checkpoint=str(resumed) if resumed else None)
-        step = int(trainer.state.global_step)
-        place = self.run / "model"
+            step = int(trainer.state.global_step)
+            if recipe.dev.steps == 0 or step % recipe.dev.steps:
+                score_dev(step)
         if main:
-            save_model(model, config, self.input_format, place)
-        return RunResult(place, step, step >= recipe.steps)
+            self._save(model, config)
+        return RunResult(self.run / MODEL, step, step >= recipe.steps, main)
 
-    def _step(self, model: Any) -> Any:
+    @property
+    def _on_cpu(self) -> bool:
+        return self.hardware.device == "cpu"
+
+    def _model(self, device: str) -> tuple[Any, Any]:
+        """The model to train, and its adapter's configuration where it has one."""
+        torch.manual_seed(self.recipe.seed)
+        model = load_model(self.folder, device)
+        if self.recipe.method == "full":
+            return model, None
+        return model, add_adapters(transformer_of(model), self.recipe.lora, self.recipe.base)
+
+    def _folded(self, model: Any) -> AbstractContextManager[None]:
+        """What every pass runs in."""
+        if self.recipe.method == "lora" and self.recipe.lora.merged:
+            return merged(model, self.hardware.torch_dtype)
+        return nullcontext()
+
+    def _step(self, text_model: TextModel) -> Callable[[Batch], tuple[float, Mapping[str, float], int]]:
         """What the trainer calls with a batch."""
-        recipe = self.recipe
-        text_model = TextModel(model, self.hardware, recipe.chunk_tokens)
-        loss = ContrastiveLoss(recipe.loss)
-        fold = recipe.method == "lora" and recipe.lora.merged
+        loss = ContrastiveLoss(self.recipe.loss)
         cache = GradCache(
-            text_model,
-            keep_graph=not recipe.grad_cache,
-            **({"around": lambda: merged(model)} if fold else {}),
+            text_model, keep_graph=not self.recipe.grad_cache, around=lambda: self._folded(text_model.model)
         )
 
         def step(batch: Batch) -> tuple[float, Mapping[str, float], int]:
-            anchors = _anchors(text_model, batch) if recipe.loss.anchor else None
+            anchors = _anchors(text_model, batch) if self.recipe.loss.anchor else None
             value, told = cache.step(batch.texts, lambda vectors: loss(vectors, batch, anchors))
             return value, told, len(batch.texts.ids)
 
         return step
+
+    def _save(self, model: Any, config: Any) -> None:
+        """Puts model, format, picture and card in their place, whole."""
+        part = self.run / f".{MODEL}.part"
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir()
+        if config is None:
+            model.save(str(part), create_model_card=False)
+        else:
+            save_adapter(transformer_of(model), config, part)
+        self.input_format.save(part)
+        plot_training(self.run, part)
+        write_card(part, describe(self.recipe), dict(self.mixture.card.get("sets", {})), read_metrics(self.run))
+        publish(part, self.run / MODEL)
 
 
 @torch.no_grad()
@@ -178,18 +229,6 @@ def check_licences(mixture: Mixture, allowed: tuple[str, ...]) -> None:
                 f"{mixture.path}: the set {name!r} has the licence class {found!r}; the recipe allows "
                 f"{', '.join(allowed)}; mine a mixture without it, or allow it"
             )
-
-
-def save_model(model: Any, config: Any, input_format: InputFormat, place: Path) -> None:
-    """Writes the adapter, or the whole model where all of it was trained."""
-    from tart_train.lora import save_adapter
-
-    place.mkdir(parents=True, exist_ok=True)
-    if config is None:
-        model.save(str(place), create_model_card=False)
-    else:
-        save_adapter(transformer_of(model), config, place)
-    input_format.save(place)
 
 
 def _schedule(mixture: Mixture, recipe: DualRecipe) -> Schedule:

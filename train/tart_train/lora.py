@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -52,30 +53,69 @@ def lora_layers(model: torch.nn.Module) -> list[Any]:
     return [module for module in model.modules() if hasattr(module, "lora_A") and hasattr(module, "base_layer")]
 
 
-@contextmanager
-def merged(model: torch.nn.Module) -> Iterator[None]:
-    """Runs the block with W + s B A as dense weights, and turns their gradients into those of A and B at its end.
+class _MergedLinear(torch.autograd.Function):
+    """y = x (W + s B A)^T + b as one dense product, with gradients for x, A and B alone.
 
-    Within a step the adapters do not change, so the sum is made once and not at every call: dA = s B^T dW and
-    dB = s dW A^T, which is what the backward pass through the sum computes.
+    With dy the gradient of y: dA = s (dy B)^T x and dB = s dy^T (x A^T), so the dense gradient dy^T x, which is ten
+    times the work, is never made.
+    """
+
+    @staticmethod
+    def forward(  # type: ignore[override]
+        ctx: Any,
+        x: torch.Tensor,
+        whole: torch.Tensor,
+        bias: torch.Tensor | None,
+        a: torch.Tensor,
+        b: torch.Tensor,
+        scale: float,
+    ) -> torch.Tensor:
+        """Shape: x (..., in) -> (..., out)."""
+        x = x.to(whole.dtype)
+        ctx.save_for_backward(x, whole, a, b)
+        ctx.scale = scale
+        return torch.nn.functional.linear(x, whole, bias)
+
+    @staticmethod
+    def backward(ctx: Any, dy: torch.Tensor) -> tuple[torch.Tensor | None, ...]:  # type: ignore[override]
+        """Gradients of x, A and B."""
+        x, whole, a, b = ctx.saved_tensors
+        rows, outs = x.reshape(-1, x.shape[-1]), dy.reshape(-1, dy.shape[-1])
+        da = ctx.scale * ((outs @ b.to(dy.dtype)).T @ rows).to(a.dtype)
+        db = ctx.scale * (outs.T @ (rows @ a.to(x.dtype).T)).to(b.dtype)
+        dx = dy @ whole if ctx.needs_input_grad[0] else None
+        return dx, None, None, da, db, None
+
+
+@contextmanager
+def merged(model: torch.nn.Module, dtype: torch.dtype = torch.float32) -> Iterator[None]:
+    """Runs the block with W + s B A as dense weights, made once: within a step the adapters do not change.
+
+    Plain adapters cost three products at every call; here it is one. The gradients are the same.
+
+    Args:
+        model: With adapters.
+        dtype: Number type of the dense weights.
     """
     layers = lora_layers(model)
-    frozen = [layer.base_layer.weight for layer in layers]
-    with torch.enable_grad():
-        wholes = [layer.base_layer.weight + layer.get_delta_weight(ADAPTER) for layer in layers]
-    for layer, whole in zip(layers, wholes, strict=True):
-        layer.base_layer.weight = torch.nn.Parameter(whole.detach())
-        layer.merged_adapters.append(ADAPTER)
-    dense = [layer.base_layer.weight for layer in layers]
+    for layer in layers:
+        with torch.no_grad():
+            whole = (layer.base_layer.weight + layer.get_delta_weight(ADAPTER)).to(dtype)
+        bias = None if layer.base_layer.bias is None else layer.base_layer.bias.detach().to(dtype)
+        a, b = layer.lora_A[ADAPTER].weight, layer.lora_B[ADAPTER].weight
+        # An attribute of the instance hides the class's method for the length of the block.
+        layer.forward = partial(_run, whole, bias, a, b, layer.scaling[ADAPTER])
     try:
         yield
     finally:
-        for layer, weight in zip(layers, frozen, strict=True):
-            layer.base_layer.weight = weight
-            layer.merged_adapters.clear()
-    pairs = [(whole, leaf.grad) for whole, leaf in zip(wholes, dense, strict=True) if leaf.grad is not None]
-    if pairs:
-        torch.autograd.backward([whole for whole, _ in pairs], [grad for _, grad in pairs])
+        for layer in layers:
+            del layer.forward
+
+
+def _run(
+    whole: torch.Tensor, bias: torch.Tensor | None, a: torch.Tensor, b: torch.Tensor, scale: float, x: torch.Tensor
+) -> Any:
+    return _MergedLinear.apply(x, whole, bias, a, b, scale)  # type: ignore[no-untyped-call]
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal
 
 from tart.documents import Document
 from tart.errors import DependencyError, IndexFolderError
@@ -26,6 +26,7 @@ from tart_train.examples import DataError, Example, Negative, check_instructions
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from typing_extensions import Self
 
 FORMAT = "tart-mixture"
 VERSION = 1
@@ -35,7 +36,6 @@ _DOCUMENT_COLUMNS = ("id", "title", "text", "dataset")
 _EXAMPLE_COLUMNS = ("id", "dataset", "task", "group", "query", "instructions", "positives", "negatives")
 _ROWS_PER_BATCH = 2_048
 
-W = TypeVar("W", bound="MixtureWriter")
 ExampleColumn = Literal["id", "dataset", "task", "group", "query"]
 
 
@@ -178,7 +178,7 @@ class MixtureWriter:
         self._example_ids: set[bytes] = set()
         self._tasks: Counter[str] = Counter()
 
-    def __enter__(self: W) -> W:
+    def __enter__(self) -> Self:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._folder = Path(tempfile.mkdtemp(prefix=f".{self.path.name}.", dir=self.path.parent))
         self._folder.chmod(0o755)

@@ -118,8 +118,8 @@ class Trainer(SentenceTransformerTrainer):  # type: ignore[misc]
     def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> torch.Tensor:
         """Gradients of one batch; see `Trainer`'s `step`."""
         model.train()
-        loss, self._values, self._tokens = self._step(inputs)
-        self._values = {"loss": loss, **self._values}
+        loss, told, self._tokens = self._step(inputs)
+        self._values = {"loss": loss, **told}
         return torch.tensor(loss, device=self.args.device)
 
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:

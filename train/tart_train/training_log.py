@@ -47,7 +47,7 @@ class TrainingLog:
 
     def __enter__(self) -> TrainingLog:  # noqa: PYI034 (Self needs Python 3.11)
         if self._active:
-            kept = [row for row in read_metrics(self._file.parent) if row["step"] <= self._start]
+            kept = [row for row in read_metrics(self._file.parent) if 0 < self._start >= row["step"]]
             text = "".join(json.dumps(row) + "\n" for row in kept)
             self._file.write_text(text, encoding="utf-8")
             self._rows = self._file.open("a", encoding="utf-8", buffering=1)
