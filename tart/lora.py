@@ -11,9 +11,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from tart.errors import ModelError
-from tart.models import read_json
+from tart.model_folders import ADAPTER_CONFIG, read_json
 
-ADAPTER_CONFIG = "adapter_config.json"
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
 _PREFIX = "base_model.model."
 # What would change the weights in another way than `merged` does.

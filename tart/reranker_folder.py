@@ -15,8 +15,9 @@ from tart.engines.packed_bert import supports_layers
 from tart.engines.pair_head import PairHead, PairPooling
 from tart.errors import ModelError
 from tart.formats import InputFormat
-from tart.lora import ADAPTER_CONFIG, load_tensors, merged
-from tart.models import RERANKER_FILE, find_folder, fingerprint, locate, max_length_of, read_json
+from tart.lora import load_tensors, merged
+from tart.model_folders import ADAPTER_CONFIG, RERANKER_FILE, find_folder, fingerprint, read_json
+from tart.models import check_base, locate, max_length_of
 from tart.pair_format import PairFormat, foreign_pair_format
 
 HEAD_FILE = "head.safetensors"
@@ -206,12 +207,7 @@ def _base(name: str, settings: RerankerSettings) -> Path:
         base = locate(settings.base)
     except ModelError as error:
         raise ModelError(f"reranker {name!r} adapts {settings.base!r}, which is not here: {error}") from error
-    found = fingerprint(base)
-    if found != settings.base_fingerprint:
-        raise ModelError(
-            f"reranker {name!r} was trained on {settings.base!r} as {settings.base_fingerprint[:19]}, found it as "
-            f"{found[:19]}; fetch that version of the base, or train the reranker anew"
-        )
+    check_base(name, settings.base, base, settings.base_fingerprint)
     return base
 
 

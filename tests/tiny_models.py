@@ -13,7 +13,8 @@ from transformers import BertConfig, BertForSequenceClassification, BertModel
 
 from tart.engines.pair_head import PairHead, PairPooling
 from tart.formats import TART
-from tart.models import fingerprint, locate
+from tart.model_folders import fingerprint
+from tart.models import locate
 from tart.pair_format import PairFormat
 from tart.reranker_folder import RerankerSettings, save_head
 

@@ -21,7 +21,7 @@ from tokenizers import Tokenizer
 from tart.engines.hardware import Hardware
 from tart.engines.linear import Linear
 from tart.errors import ModelError
-from tart.lora import load_tensors
+from tart.lora import load_tensors, merged
 from tart.models import ModelFolder
 from tart.tokens import read_tokenizer
 
@@ -162,6 +162,8 @@ class PackedBert:
     def __init__(self, folder: ModelFolder, hardware: Hardware) -> None:
         self._mean_pooling = folder.pooling == "mean"
         tensors = load_tensors(folder.path / "model.safetensors")
+        if folder.adapter is not None:
+            tensors = merged(tensors, folder.adapter)
         self._layers = PackedLayers(folder.name, folder.config, tensors, hardware)
         self._tokenizer = read_tokenizer(folder.path / "tokenizer.json")
 
