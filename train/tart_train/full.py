@@ -18,21 +18,21 @@ from tart.pair_tokens import PairTokenizer
 from tart.reranker_folder import RerankerSettings, save_head
 from tart.tokens import read_tokenizer
 from tart_train.allocator import keep_freed_memory
-from tart_train.checkpoints import last_checkpoint, new_folder
-from tart_train.dual import RunResult, check_licences
+from tart_train.checkpoints import last_checkpoint, new_folder, remove_checkpoints, step_of
+from tart_train.dual import MODEL, RunResult, check_licences
 from tart_train.full_recipe import FullRecipe
 from tart_train.inputs import check_wordings
 from tart_train.lora import add_adapters, merged, save_adapter
-from tart_train.loss_plot import PLOT, draw_losses
 from tart_train.mixture import Mixture
+from tart_train.model_card import write_card
 from tart_train.pace import Pace
 from tart_train.pair_inputs import PairBatch, PairCollator, WordingRoom, fitting
 from tart_train.pair_model import PairModel, PairStep
 from tart_train.recipe import RecipeError, to_mapping
-from tart_train.reranker_card import RerankerCard
 from tart_train.sampling import Schedule
 from tart_train.trainer import Trainer, training_arguments
-from tart_train.training_log import TrainingLog
+from tart_train.training_log import TrainingLog, read_metrics
+from tart_train.training_plot import plot_training
 
 
 class FullRun:
@@ -90,9 +90,11 @@ class FullRun:
         recipe = self.recipe
         keep_freed_memory()
         self.run.mkdir(parents=True, exist_ok=True)
-        described = {"kind": "full", **to_mapping(recipe)}
+        described = describe(recipe)
+        if fresh:
+            remove_checkpoints(self.run)
         resumed = None if fresh else last_checkpoint(self.run, described)
-        start = int(resumed.name.partition("-")[2]) if resumed else 0
+        start = step_of(resumed) if resumed else 0
         torch.manual_seed(recipe.seed)
         model = PairModel.load(self.folder, recipe.pooling, recipe.dropout, self.hardware.device)
         config = add_adapters(model.transformer, recipe.lora, recipe.base) if recipe.method == "lora" else None
@@ -100,8 +102,9 @@ class FullRun:
         arguments = training_arguments(
             self.run, recipe.steps, recipe.sampling.batch_size, recipe.seed, recipe.optimizer, cpu=cpu
         )
-        main = arguments.process_index == 0
-        with TrainingLog(self.run, recipe.steps, start, active=main, label=recipe.name) as log:
+        if arguments.world_size > 1:
+            raise RecipeError(f"found {arguments.world_size} processes; TART-full trains in one: start it plainly")
+        with TrainingLog(self.run, recipe.steps, start, label=recipe.name) as log:
             pace = Pace(recipe.checkpoints, max_minutes, 0, lambda _: None)
             trainer = Trainer(
                 model,
@@ -115,11 +118,9 @@ class FullRun:
             )
             trainer.train(resume_from_checkpoint=str(resumed) if resumed else None)
         step = int(trainer.state.global_step)
-        place = self.run / "model"
-        if main:
-            with new_folder(place) as folder:
-                self._write(model, config, step, folder)
-        return RunResult(place, step, step >= recipe.steps)
+        with new_folder(self.run / MODEL) as folder:
+            self._write(model, config, folder)
+        return RunResult(self.run / MODEL, step, step >= recipe.steps, main=True)
 
     def batches(self, step: int) -> Iterator[PairBatch]:
         """All batches from a step on."""
@@ -130,10 +131,10 @@ class FullRun:
     def _step(self, model: PairModel) -> PairStep:
         recipe = self.recipe
         fold = recipe.method == "lora" and recipe.lora.merged
-        around = {"around": lambda: merged(model)} if fold else {}
+        around = {"around": lambda: merged(model, self.hardware.torch_dtype)} if fold else {}
         return PairStep(model, self.hardware, recipe.loss, recipe.chunk_tokens, recipe.graph_tokens, **around)
 
-    def _write(self, model: PairModel, config: Any, step: int, folder: Path) -> None:
+    def _write(self, model: PairModel, config: Any, folder: Path) -> None:
         transformer: Any = model.transformer
         if config is None:
             transformer.save_pretrained(str(folder))
@@ -143,9 +144,32 @@ class FullRun:
         save_head(model.head, folder)
         settings = RerankerSettings(self.pair_format, self.recipe.pooling, self.recipe.base, self.folder.fingerprint())
         settings.save(folder)
-        drawn = draw_losses(self.run, folder / PLOT)
-        card = RerankerCard(self.recipe, self.mixture, step, self.fitting.left_out, self.run)
-        card.save(folder, plot=PLOT if drawn else None)
+        plot_training(self.run, folder)
+        sets = dict(self.mixture.card.get("sets", {}))
+        file = write_card(folder, describe(self.recipe), sets, read_metrics(self.run))
+        with file.open("a", encoding="utf-8") as card:
+            card.write(_reading(self.recipe, len(self.mixture), self.fitting.left_out))
+
+
+def describe(recipe: FullRecipe) -> dict[str, Any]:
+    """The recipe as a mapping, as checkpoints and cards hold it."""
+    return {"kind": "full", **to_mapping(recipe)}
+
+
+def _reading(recipe: FullRecipe, examples: int, left_out: int) -> str:
+    """What the card of a reranker says besides."""
+    return f"""
+## Use
+
+```bash
+tart search my-index "query" -i "instruction" --rerank {recipe.name}
+```
+
+It reads `[CLS] instruction [SEP] query [SEP] document [SEP]`, at most {recipe.inputs.max_length} tokens: the document's
+end is cut, the instruction and the query never are. The score is the sigmoid of the logit. Of {examples:,} examples
+{left_out:,} were left out of training, because their query leaves a document fewer than
+{recipe.inputs.min_document_tokens} tokens.
+"""
 
 
 def _pair_format(recipe: FullRecipe, folder: ModelFolder) -> PairFormat:
