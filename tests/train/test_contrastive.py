@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from tart.tokens import Tokens
-from tart_train.contrastive import ContrastiveLoss, anchored
+from tart_train.contrastive import Anchors, ContrastiveLoss, anchored
 from tart_train.dual_recipe import LossSettings
 from tart_train.examples import Example, Negative
 from tart_train.inputs import Batch, Row, false_negatives
@@ -114,9 +114,13 @@ def test_the_anchor_holds_documents_and_bare_queries() -> None:
     rows = anchored(found)
     assert rows.tolist() == [1, 4, *range(QUERIES, QUERIES + DOCUMENTS)]
     anchors = torch.roll(vectors.detach()[rows], 1, 0)
-    _, told = ContrastiveLoss(LossSettings(anchor=0.5))(vectors, found, anchors)
+    _, told = ContrastiveLoss(LossSettings(anchor=0.5))(vectors, found, Anchors(rows, anchors))
     wanted = 1 - (vectors.detach()[rows] * anchors).sum(dim=1)
     assert told["anchor"] == pytest.approx(0.5 * float(wanted.mean()))
+    some = anchored(found, 0.5)
+    assert len(some) == 6
+    assert set(some.tolist()) < set(rows.tolist())
+    assert some.equal(anchored(found, 0.5))
 
 
 def row(

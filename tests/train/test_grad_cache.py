@@ -127,31 +127,36 @@ def test_a_target_that_is_no_layer_is_refused(base: Path) -> None:
         add_adapters(transformer_of(model), LoraSettings(targets=("q_proj",)), "tiny")
 
 
-@pytest.mark.parametrize("keep_graph", [False, True])
-def test_two_processes_give_what_one_gives(base: Path, tmp_path: Path, keep_graph: bool) -> None:
-    code = (
-        "import sys, torch, torch.distributed as dist\n"
-        "from pathlib import Path\n"
-        "from tart_train.lora import merged\n"
-        "from tests.train.test_grad_cache import adapted, gradients\n"
-        "rank, base, out, keep = int(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), sys.argv[4] == 'True'\n"
-        "torch.set_num_threads(1)\n"
-        "dist.init_process_group('gloo', init_method=f'file://{out}/meet', rank=rank, world_size=2)\n"
-        "model = adapted(base)\n"
-        "torch.save(gradients(model, 48, keep_graph=keep, around=lambda: merged(model)), out / f'{rank}.pt')\n"
-        "dist.destroy_process_group()\n"
-    )
+_RANK = """
+import sys, torch, torch.distributed as dist
+from pathlib import Path
+from tart_train.lora import merged
+from tests.train.test_grad_cache import adapted, gradients
+rank, base, out = int(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3])
+torch.set_num_threads(1)
+dist.init_process_group("gloo", init_method=f"file://{out}/meet", rank=rank, world_size=2)
+model = adapted(base)
+found = [gradients(model, 48, keep_graph=keep, around=lambda: merged(model)) for keep in (False, True)]
+torch.save(found, out / f"{rank}.pt")
+dist.destroy_process_group()
+"""
+
+
+def test_two_processes_give_what_one_gives(base: Path, tmp_path: Path) -> None:
     paths = os.pathsep.join(str(ROOT / part) for part in ("", "index", "train"))
     environment = {**os.environ, "PYTHONPATH": paths, "GLOO_SOCKET_IFNAME": "lo"}
-    arguments = [str(base), str(tmp_path), str(keep_graph)]
-    started = [
-        subprocess.Popen([sys.executable, "-c", code, str(rank), *arguments], env=environment) for rank in range(2)
-    ]
-    assert [process.wait(timeout=100) for process in started] == [0, 0]
+    command = [sys.executable, "-c", _RANK]
+    started = [subprocess.Popen([*command, str(rank), str(base), str(tmp_path)], env=environment) for rank in range(2)]
+    try:
+        assert [process.wait(timeout=300) for process in started] == [0, 0]
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
     model = adapted(base)
-    value, wanted = gradients(model, 48, keep_graph=keep_graph, around=lambda: merged(model))
+    value, wanted = gradients(model, 48, around=lambda: merged(model))
     for rank in range(2):
-        their_value, found = torch.load(tmp_path / f"{rank}.pt")
-        assert their_value == pytest.approx(value, rel=1e-6)
-        for name, each in wanted.items():
-            torch.testing.assert_close(found[name], each, rtol=1e-4, atol=1e-6, msg=name)
+        for their_value, found in torch.load(tmp_path / f"{rank}.pt"):
+            assert their_value == pytest.approx(value, rel=1e-6)
+            for name, each in wanted.items():
+                torch.testing.assert_close(found[name], each, rtol=1e-4, atol=1e-6, msg=name)

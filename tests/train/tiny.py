@@ -19,10 +19,9 @@ from tart_train.examples import Example, Negative
 from tart_train.mixture import Mixture, MixtureWriter
 
 WIDTH = 32
-_WORDS = (
-    "fever cough rash pain dose trial child adult blood heart lung skin bone nerve sleep diet cause cure test sign risk "
-    "virus cell gene drug plan care cost rule tax law city road bank"
-).split()  # noqa: SIM905 (readable)
+_TEXT = """fever cough rash pain dose trial child adult blood heart lung skin bone nerve sleep diet cause cure test sign
+risk virus cell gene drug plan care cost rule tax law city road bank"""
+_WORDS = _TEXT.split()
 _ASPECTS = ("symptoms", "treatment", "causes")
 
 
@@ -133,7 +132,7 @@ def _weights(folder: Path, seed: int) -> dict[str, torch.Tensor]:
     from transformers import BertConfig, BertModel
 
     torch.manual_seed(seed)
-    model = BertModel(BertConfig.from_pretrained(folder), add_pooling_layer=False)
+    model = BertModel(BertConfig.from_pretrained(folder))
     return {name: each.contiguous() for name, each in model.state_dict().items() if "position_ids" not in name}
 
 

@@ -6,11 +6,25 @@ positive against every other document that is not marked as a false negative.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 import torch.nn.functional as F  # noqa: N812 (the name that every reader of torch code knows)
 
 from tart_train.dual_recipe import LossSettings
 from tart_train.inputs import Batch
+
+
+class Anchors(NamedTuple):
+    """The base model's vectors of some texts.
+
+    Attributes:
+        rows: Shape: (n,), int64: the texts.
+        vectors: Shape: (n, dim), unit rows.
+    """
+
+    rows: torch.Tensor
+    vectors: torch.Tensor
 
 
 class ContrastiveLoss(torch.nn.Module):
@@ -25,14 +39,14 @@ class ContrastiveLoss(torch.nn.Module):
         self._settings = settings
 
     def forward(
-        self, vectors: torch.Tensor, batch: Batch, anchors: torch.Tensor | None = None
+        self, vectors: torch.Tensor, batch: Batch, anchors: Anchors | None = None
     ) -> tuple[torch.Tensor, dict[str, float]]:
         """Loss and what a log wants to know.
 
         Args:
             vectors: Shape: (n_queries + n_documents, dim), unit rows, in the order of the batch's texts.
             batch: What was read.
-            anchors: The base model's vectors of documents and bare queries; see `anchored`.
+            anchors: What holds documents and bare queries near the base model; see `anchored`.
 
         Returns:
             The loss, and its parts and shares by name.
@@ -52,7 +66,7 @@ class ContrastiveLoss(torch.nn.Module):
             teacher = torch.from_numpy(batch.teacher).to(vectors.device)
             parts["distillation"] = self._settings.distillation * self._distilled(scores, positives, teacher)
         if anchors is not None:
-            drift = 1 - (vectors[anchored(batch).to(vectors.device)] * anchors).sum(dim=1)
+            drift = 1 - (vectors[anchors.rows.to(vectors.device)] * anchors.vectors).sum(dim=1)
             parts["anchor"] = self._settings.anchor * drift.mean()
         loss = torch.stack(list(parts.values())).sum()
         told = {name: part.item() for name, part in parts.items()} if len(parts) > 1 else {}
@@ -97,10 +111,23 @@ def reversed_info_nce(logits: torch.Tensor, positives: torch.Tensor, masked: tor
     return F.cross_entropy(found.masked_fill(fits, -torch.inf), own, reduction="none")
 
 
-def anchored(batch: Batch) -> torch.Tensor:
-    """Texts that stay near the base model: documents and bare queries. Shape: (n,), int64."""
+def anchored(batch: Batch, share: float = 1.0) -> torch.Tensor:
+    """Texts that stay near the base model: documents and bare queries, or a random share of them.
+
+    Args:
+        batch: What is read; the draw depends on its token ids alone.
+        share: Of the texts.
+
+    Returns:
+        Shape: (n,), int64, ascending.
+    """
     bare = torch.from_numpy(batch.bare).nonzero().squeeze(1)
-    return torch.cat([bare, torch.arange(batch.queries, len(batch.texts))])
+    rows = torch.cat([bare, torch.arange(batch.queries, len(batch.texts))])
+    if share == 1:
+        return rows
+    chance = torch.Generator().manual_seed(int(batch.texts.ids.sum(dtype="int64")))
+    chosen = torch.randperm(len(rows), generator=chance)[: max(round(share * len(rows)), 1)]
+    return rows[chosen.sort().values]
 
 
 def _shares(scores: torch.Tensor, per_query: torch.Tensor, batch: Batch) -> dict[str, float]:

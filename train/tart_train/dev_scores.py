@@ -56,7 +56,7 @@ def _dev_set(found: RetrievalSet, settings: DevSettings, inputs: TextInputs) -> 
     # Evenly over the file: neighbours are often alike.
     places = np.linspace(0, len(queries) - 1, min(settings.queries, len(queries))).astype(int)
     queries = [queries[place] for place in places]
-    judged = {document for query in queries for document in grades[query.id]}
+    judged = {name for query in queries for name in grades[query.id]}
     others = max(settings.documents - len(judged), 0)
     documents = []
     for document in found.documents():
@@ -68,9 +68,9 @@ def _dev_set(found: RetrievalSet, settings: DevSettings, inputs: TextInputs) -> 
     columns = {document.id: n for n, document in enumerate(documents)}
     gains = np.zeros((len(queries), len(documents)), np.float32)
     for row, query in enumerate(queries):
-        for document, grade in grades[query.id].items():
-            if document in columns:
-                gains[row, columns[document]] = max(grade, 0)
+        for name, grade in grades[query.id].items():
+            if name in columns:
+                gains[row, columns[name]] = max(grade, 0)
     usual = settings.instructions.get(found.name) or next(iter(wordings_of(found.card)), "")
     own = [query.instruction or usual for query in queries]
     texts = [query.text for query in queries]

@@ -16,7 +16,7 @@ from tart.formats import preset
 from tart.models import ModelFolder
 from tart_train.allocator import keep_freed_memory
 from tart_train.checkpoints import last_checkpoint, publish, remove_checkpoints, step_of
-from tart_train.contrastive import ContrastiveLoss, anchored
+from tart_train.contrastive import Anchors, ContrastiveLoss, anchored
 from tart_train.dev_scores import open_dev_sets, score
 from tart_train.dual_recipe import DualRecipe
 from tart_train.examples import DataError
@@ -175,7 +175,8 @@ class DualRun:
         )
 
         def step(batch: Batch) -> tuple[float, Mapping[str, float], int]:
-            anchors = _anchors(text_model, batch) if self.recipe.loss.anchor else None
+            settings = self.recipe.loss
+            anchors = _anchors(text_model, batch, settings.anchor_share) if settings.anchor else None
             value, told = cache.step(batch.texts, lambda vectors: loss(vectors, batch, anchors))
             return value, told, len(batch.texts.ids)
 
@@ -197,16 +198,16 @@ class DualRun:
 
 
 @torch.no_grad()
-def _anchors(text_model: TextModel, batch: Batch) -> torch.Tensor:
-    """The base model's vectors of documents and bare queries, in the order of `anchored`."""
-    rows = anchored(batch)
+def _anchors(text_model: TextModel, batch: Batch, share: float) -> Anchors:
+    """The base model's vectors of documents and bare queries."""
+    rows = anchored(batch, share)
     with without_adapters(text_model.model):
         chunks = text_model.chunks(batch.texts, rows.tolist())
         found = [text_model.embed(batch.texts, chunk) for chunk in chunks]
     vectors = torch.empty(len(batch.texts), found[0].shape[1], device=found[0].device)
     for chunk, part in zip(chunks, found, strict=True):
         vectors[torch.from_numpy(chunk).to(part.device)] = part
-    return vectors[rows.to(vectors.device)]
+    return Anchors(rows, vectors[rows.to(vectors.device)])
 
 
 def describe(recipe: DualRecipe) -> dict[str, Any]:

@@ -29,6 +29,7 @@ class LossSettings:
         distillation_temperature: Divides the miner's scores.
         distillation_positive: The miner's score of a sure positive.
         anchor: Weight of 1 - cosine to the frozen base model's embedding, for documents and bare queries.
+        anchor_share: Share of a batch's texts that are compared with the base: the same in expectation, and cheaper.
     """
 
     temperature: float = 0.05
@@ -38,6 +39,7 @@ class LossSettings:
     distillation_temperature: float = 0.1
     distillation_positive: float = 1.0
     anchor: float = 0.0
+    anchor_share: float = 0.25
 
     def __post_init__(self) -> None:
         for name in ("temperature", "distillation_temperature"):
@@ -46,6 +48,8 @@ class LossSettings:
         for name in ("distillation", "anchor"):
             if getattr(self, name) < 0:
                 raise RecipeError(f"loss.{name} is {getattr(self, name)}; wanted 0 or more")
+        if not 0 < self.anchor_share <= 1:
+            raise RecipeError(f"loss.anchor_share is {self.anchor_share}; wanted more than 0, at most 1")
         if any(dim < 1 for dim in self.matryoshka):
             raise RecipeError(f"loss.matryoshka is {list(self.matryoshka)}; wanted numbers of dimensions")
 

@@ -83,7 +83,7 @@ class GradCache:
         grads = [torch.zeros_like(each) if each.grad is None else each.grad for each in parameters]
         flat = torch.cat([grad.reshape(-1) for grad in grads])
         dist.all_reduce(flat)
-        for parameter, part in zip(parameters, flat.split([grad.numel() for grad in grads]), strict=True):
+        for parameter, part in zip(parameters, torch.split(flat, [grad.numel() for grad in grads]), strict=True):
             parameter.grad = part.view_as(parameter).clone()
 
 

@@ -61,7 +61,7 @@ class _MergedLinear(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(  # type: ignore[override]
+    def forward(
         ctx: Any,
         x: torch.Tensor,
         whole: torch.Tensor,
@@ -77,7 +77,7 @@ class _MergedLinear(torch.autograd.Function):
         return torch.nn.functional.linear(x, whole, bias)
 
     @staticmethod
-    def backward(ctx: Any, dy: torch.Tensor) -> tuple[torch.Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, dy: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         """Gradients of x, A and B."""
         x, whole, a, b = ctx.saved_tensors
         rows, outs = x.reshape(-1, x.shape[-1]), dy.reshape(-1, dy.shape[-1])

@@ -124,13 +124,14 @@ class Trainer(SentenceTransformerTrainer):  # type: ignore[misc]
 
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
         """AdamW over what trains; only matrices decay."""
-        if self.optimizer is None:
+        if getattr(self, "optimizer", None) is None:
             trained = [each for each in self.model.parameters() if each.requires_grad]
             groups = [
                 {"params": [each for each in trained if each.ndim > 1], "weight_decay": self.args.weight_decay},
                 {"params": [each for each in trained if each.ndim < 2], "weight_decay": 0.0},
             ]
-            self.optimizer = torch.optim.AdamW([each for each in groups if each["params"]], lr=self.args.learning_rate)
+            kept = [each for each in groups if each["params"]]
+            self.optimizer: torch.optim.Optimizer = torch.optim.AdamW(kept, lr=self.args.learning_rate)
         return self.optimizer
 
     def floating_point_ops(self, inputs: Any) -> int:
