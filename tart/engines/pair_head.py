@@ -10,8 +10,10 @@ from torch import nn
 
 PairPooling = Literal["cls", "mean", "sides"]
 
-# 1 / 0.05, the inverse temperature that the sentence-transformers base was trained with.
+# 1 / 0.05, the inverse temperature that the sentence-transformers base was trained with; and the cosine (measured:
+# 0.78 +- 0.05 between the sides of a pair) that scores one half.
 _START_SCALE = 20.0
+_START_MIDDLE = 0.8
 
 
 class PairHead(nn.Module):
@@ -36,7 +38,7 @@ class PairHead(nn.Module):
         if pooling == "sides":
             self.scale = nn.Parameter(torch.tensor(_START_SCALE))
             nn.init.zeros_(self.out.weight)
-            nn.init.zeros_(self.out.bias)
+            nn.init.constant_(self.out.bias, -_START_SCALE * _START_MIDDLE)
 
     def forward(self, states: torch.Tensor, lengths: torch.Tensor, types: torch.Tensor) -> torch.Tensor:
         """Scores pairs whose tokens lie in one row.

@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
+
 from tart.errors import TartError
 from tart_index.files import sync
 from tart_train.recipe import differing_keys
@@ -74,27 +76,34 @@ def new_checkpoint(run: Path, step: int, recipe: Mapping[str, Any], keep: int) -
     Raises:
         CheckpointError: The disk is full, or the folder cannot be written.
     """
-    temporary = run / f".checkpoint-{step}.part"
+    with new_folder(run / f"checkpoint-{step}") as temporary:
+        yield temporary
+        (temporary / RECIPE).write_text(json.dumps(recipe, indent=1) + "\n", encoding="utf-8")
+    for old in checkpoints(run)[:-keep]:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+@contextmanager
+def new_folder(place: Path) -> Iterator[Path]:
+    """A folder to write into that takes its place, whole, when the block ends well.
+
+    Raises:
+        CheckpointError: The disk is full, or the folder cannot be written.
+    """
+    temporary = place.with_name(f".{place.name}.part")
     shutil.rmtree(temporary, ignore_errors=True)
     try:
         temporary.mkdir(parents=True)
         yield temporary
-        (temporary / RECIPE).write_text(json.dumps(recipe, indent=1) + "\n", encoding="utf-8")
-        publish(temporary, run / f"checkpoint-{step}")
-    except (OSError, RuntimeError) as error:
-        # torch reports a full disk as a RuntimeError of its zip writer.
-        shutil.rmtree(temporary, ignore_errors=True)
-        if isinstance(error, RuntimeError) and not _is_write_error(error):
+        publish(temporary, place)
+    except (OSError, RuntimeError, SafetensorError) as error:
+        if not _is_write_error(error):
             raise
         raise CheckpointError(
-            f"{run}: the checkpoint of step {step} cannot be written ({error}); the previous one is whole: make room "
-            "and run the same command again"
+            f"{place}: cannot be written ({error}); the previous one is whole: make room and run the same command again"
         ) from error
-    except BaseException:
+    finally:
         shutil.rmtree(temporary, ignore_errors=True)
-        raise
-    for old in checkpoints(run)[:-keep]:
-        shutil.rmtree(old, ignore_errors=True)
 
 
 def publish(temporary: Path, place: Path) -> None:
@@ -112,5 +121,7 @@ def publish(temporary: Path, place: Path) -> None:
     sync(place.parent)
 
 
-def _is_write_error(error: RuntimeError) -> bool:
-    return any(part in str(error) for part in ("PytorchStreamWriter", "file write failed", "iostream error"))
+def _is_write_error(error: Exception) -> bool:
+    """Whether writing failed; safetensors and torch's zip writer report a full disk in exceptions of their own."""
+    parts = ("PytorchStreamWriter", "inline_container", "file write failed", "iostream error", "I/O error")
+    return isinstance(error, OSError) or any(part in str(error) for part in parts)

@@ -7,7 +7,7 @@ import random
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,6 +77,17 @@ class Batch:
     def queries(self) -> int:
         """How many of the texts are queries."""
         return len(self.positives)
+
+
+class ChecksRoom(Protocol):
+    """What knows how long an instruction may be."""
+
+    def check_room(self, wordings: Iterable[str]) -> None:
+        """Refuses instructions that are too long.
+
+        Raises:
+            DataError: One is.
+        """
 
 
 class TextInputs:
@@ -280,7 +291,7 @@ def _ask(example: Example) -> tuple[object, ...]:
     return (example.dataset, normalised(example.query), example.group, example.instructions)
 
 
-def check_wordings(mixture: Mixture, inputs: TextInputs) -> None:
+def check_wordings(mixture: Mixture, inputs: ChecksRoom) -> None:
     """Refuses a mixture that some rows of which could never be read with an instruction.
 
     Raises:
