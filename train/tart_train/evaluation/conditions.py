@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tart_train.evaluation.judged_set import JudgedSet
-from tart_train.evaluation.table import HeldOutWordings
+from tart_train.evaluation.wordings import Wordings
 from tart_train.evaluation.wrong import WrongInstruction, wrong_for
+from tart_train.instruction_table import InstructionTable
 
 BARE, RIGHT, WRONG = "bare", "right", "wrong"
 
@@ -18,25 +19,23 @@ class Plan:
 
     Attributes:
         judged: The set.
-        wordings: Its instruction in several wordings, the canonical one first; empty where the queries carry their own.
+        wordings: Its instruction in several wordings.
         wrong: Another task's instruction.
-        table: Puts facets into wordings.
     """
 
     judged: JudgedSet
-    wordings: tuple[str, ...]
+    wordings: Wordings
     wrong: WrongInstruction
-    table: HeldOutWordings
 
     @property
     def conditions(self) -> tuple[str, ...]:
         """Names of all conditions; ``right`` is the first paraphrase."""
-        return (BARE, RIGHT, WRONG, *self.paraphrases[1:])
+        return (BARE, *self.paraphrases, WRONG)
 
     @property
     def paraphrases(self) -> tuple[str, ...]:
-        """Names of the conditions that say the same in other words."""
-        return (RIGHT, *(f"paraphrase-{number}" for number in range(2, len(self.wordings) + 1)))
+        """Names of the conditions that say the same in other words, the canonical one first."""
+        return (RIGHT, *(f"paraphrase-{number}" for number in range(2, len(self.wordings.texts) + 1)))
 
     def instructions(self, condition: str) -> list[str]:
         """The instruction of every query; "" is none."""
@@ -45,25 +44,25 @@ class Plan:
         if condition == WRONG:
             return [self.wrong.text] * len(self.judged.queries)
         number = self.paraphrases.index(condition)
-        wording = self.wordings[number] if self.wordings else ""
-        return [self.table.instruction(self.judged, query, wording) for query in self.judged.queries]
+        return [self.wordings.instruction(self.judged, query, number) for query in self.judged.queries]
 
 
-def plans(sets: Sequence[JudgedSet], table: HeldOutWordings, paraphrases: int) -> list[Plan]:
+def plans(sets: Sequence[JudgedSet], table: InstructionTable, paraphrases: int) -> list[Plan]:
     """A plan for each set.
 
     Raises:
         DataError: A set has no instruction.
     """
-    wordings = {judged.name: table.of(judged)[:paraphrases] for judged in sets}
-    return [Plan(judged, wordings[judged.name], wrong_for(judged, sets, wordings), table) for judged in sets]
+    wordings = {judged.name: Wordings.of(judged, table, paraphrases) for judged in sets}
+    canonical = {name: one.texts[0] for name, one in wordings.items() if one.texts and not one.instructions.facets}
+    return [Plan(judged, wordings[judged.name], wrong_for(judged, sets, canonical)) for judged in sets]
 
 
-def contrast_instructions(judged: JudgedSet, table: HeldOutWordings) -> list[str]:
+def contrast_instructions(judged: JudgedSet, table: InstructionTable) -> list[str]:
     """The instruction of every query of a contrast set, in the canonical wording.
 
     Raises:
         DataError: A query has none.
     """
-    wording = (*table.of(judged), "")[0]
-    return [table.instruction(judged, query, wording) for query in judged.queries]
+    wordings = Wordings.of(judged, table, 1)
+    return [wordings.instruction(judged, query) for query in judged.queries]

@@ -117,7 +117,7 @@ def _about_set(result: SetResult) -> dict[str, Any]:
         "domain": card.domain,
         "unit": card.unit,
         "instructions": {
-            "paraphrases": list(plan.wordings),
+            "paraphrases": list(plan.wordings.texts),
             "wrong": plan.wrong.text,
             "wrong_from": plan.wrong.source,
         },

@@ -19,9 +19,9 @@ from tart_train.evaluation.progress import Steps, steps
 from tart_train.evaluation.reranking import PairScorer, SetReranker
 from tart_train.evaluation.set_result import SetResult, evaluate_set
 from tart_train.evaluation.settings import EvaluationSettings
-from tart_train.evaluation.table import HeldOutWordings
 from tart_train.evaluation.vectors import VectorStore
 from tart_train.examples import DataError
+from tart_train.instruction_table import InstructionTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ def evaluate(
     *,
     out: Path,
     settings: EvaluationSettings | None = None,
-    table: HeldOutWordings | None = None,
+    table: InstructionTable | None = None,
     levels: Mapping[str, str] | None = None,
     reranker: PairScorer | None = None,
     cache: bool = True,
@@ -78,7 +78,7 @@ def evaluate(
         DataError: There is no set, or one cannot be evaluated; all are checked before anything is encoded.
     """
     settings = settings or EvaluationSettings()
-    table = table or HeldOutWordings.packaged()
+    table = table or InstructionTable.packaged()
     if not sets and not contrast_sets:
         raise DataError("there is nothing to evaluate; name dataset folders with --sets or --contrast")
     limited = [judged.answerable().limited(settings.limit_queries) for judged in sets]

@@ -12,7 +12,6 @@ from tart_train.evaluation.levels import read_levels
 from tart_train.evaluation.reranking import PairScorer
 from tart_train.evaluation.run import evaluate
 from tart_train.evaluation.settings import EvaluationSettings
-from tart_train.evaluation.table import HeldOutWordings
 from tart_train.evaluation.write import write_evaluation
 
 
@@ -41,7 +40,6 @@ def run_evaluation(
         contrasts,
         out=out,
         settings=asked,
-        table=HeldOutWordings.packaged(),
         levels=levels,
         reranker=_reranker(settings["rerank"], hardware) if settings["rerank"] else None,
         cache=not settings["no_cache"],

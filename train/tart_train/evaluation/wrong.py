@@ -43,19 +43,23 @@ STRANGE = (
 )
 
 
-def wrong_for(judged: JudgedSet, sets: Sequence[JudgedSet], wordings: Mapping[str, Sequence[str]]) -> WrongInstruction:
+def wrong_for(judged: JudgedSet, sets: Sequence[JudgedSet], canonical: Mapping[str, str]) -> WrongInstruction:
     """An instruction of another set whose unit and intent both differ from this set's, always the same one.
 
     Sets that share no word of unit or intent with this one are preferred; among equals a hash of the names decides, so
     that the choice does not depend on the order of the sets.
+
+    Args:
+        judged: The set.
+        sets: All sets of the evaluation.
+        canonical: Set -> its instruction, where it has one for all of its queries.
     """
-    # A facet set's wording lacks its facet, so it is nobody's wrong instruction.
-    others = [one for one in sets if one.name != judged.name and wordings.get(one.name) and not one.card.facet_field]
+    others = [one for one in sets if one.name != judged.name and one.name in canonical]
     others = [other for other in others if _differ(judged, other.card.intent, other.card.unit)]
     apart = [other for other in others if not _shared(judged, other.card.intent, other.card.unit)]
     if apart or others:
         chosen = min(apart or others, key=lambda other: _digest(judged.name, other.name))
-        return WrongInstruction(wordings[chosen.name][0], chosen.name)
+        return WrongInstruction(canonical[chosen.name], chosen.name)
     strange = [one for one in STRANGE if not _shared(judged, one.intent, one.unit)] or list(STRANGE)
     return WrongInstruction(min(strange, key=lambda one: _digest(judged.name, one.text)).text, "")
 
