@@ -16,6 +16,10 @@ _SETS = click.option(
     "--sets", multiple=True, type=_FOLDER, metavar="DIR...", help="Dataset folders, or folders of them."
 )
 _CONTRAST = click.option("--contrast", multiple=True, type=_FOLDER, metavar="DIR...", help="Contrast sets.")
+_LIMIT = click.option("--limit-queries", type=click.IntRange(min=1), help="Queries of a set, at most. [default: all]")
+_SEED = click.option(
+    "--seed", type=click.IntRange(min=0), default=13, show_default=True, help="Of the bootstrap and the tests."
+)
 
 
 @click.group("eval", cls=RunByDefault)
@@ -38,7 +42,7 @@ def evaluate() -> None:
 @click.option(
     "--paraphrases", type=click.IntRange(min=1), default=10, show_default=True, help="Wordings tried for each set."
 )
-@click.option("--limit-queries", type=click.IntRange(min=1), help="Queries of a set, at most. [default: all]")
+@_LIMIT
 @click.option("--levels", type=_FOLDER, help="YAML or JSON: set -> held-out category, task or instance.")
 @click.option(
     "--runs",
@@ -47,7 +51,7 @@ def evaluate() -> None:
     show_default=True,
     help="TREC run files: none, those of bare, right and wrong, or all.",
 )
-@click.option("--seed", type=int, default=13, show_default=True, help="Of the bootstrap.")
+@_SEED
 @click.option("--no-cache", is_flag=True, help="Keep no vectors for the next run.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 @hardware_options
@@ -67,3 +71,40 @@ def run(
 
     content = run_evaluation(model, sets, contrast, out, settings)
     click.echo(json.dumps(content) if as_json else summary(content, out))
+
+
+@evaluate.command("compare", cls=ManyValuesCommand)
+@click.argument("first", metavar="A")
+@click.argument("second", metavar="B")
+@_SETS
+@_CONTRAST
+@click.option("--out", "-o", type=_FOLDER, help="Write compare.json and compare.md here; models need it.")
+@_LIMIT
+@_SEED
+@click.option("--format", "shown", type=click.Choice(["table", "markdown", "json"]), default="table", show_default=True)
+@hardware_options
+def compare(
+    first: str,
+    second: str,
+    sets: tuple[Path, ...],
+    contrast: tuple[Path, ...],
+    out: Path | None,
+    shown: str,
+    **settings: Any,
+) -> None:
+    """Compare two evaluations query by query: is B better than A?
+
+    A and B are folders that `tart eval run` wrote; or two models, which are then evaluated on --sets first.
+
+    \b
+    tart eval compare report-a report-b
+    tart eval compare all-MiniLM-L6-v2 my-model --sets data/dev --out comparison
+    """
+    from tart_train.evaluation.compare_task import run_comparison
+    from tart_train.evaluation.compare_text import comparison_markdown, comparison_table
+
+    comparison = run_comparison(first, second, sets, contrast, out, settings)
+    if shown == "json":
+        click.echo(json.dumps(comparison))
+    else:
+        click.echo(comparison_markdown(comparison) if shown == "markdown" else comparison_table(comparison))

@@ -30,7 +30,7 @@ def pack(scores: NDArray[np.floating], places: NDArray[np.int64]) -> Keys:
         scores: Any shape whose last axis is the documents; absolute values below 100.
         places: Shape: (n_documents,); each document's place in the order of the ids, from 0.
     """
-    keys = np.rint(scores * np.float32(_SCALE)).astype(np.int64)
+    keys: Keys = np.rint(scores * np.float32(_SCALE)).astype(np.int64)
     keys <<= _PLACE_BITS
     keys += _PLACES - places
     return keys
@@ -38,7 +38,8 @@ def pack(scores: NDArray[np.floating], places: NDArray[np.int64]) -> Keys:
 
 def places_of(keys: Keys) -> NDArray[np.int64]:
     """Each key's place in the order of the ids."""
-    return _PLACES - (keys & _PLACES)
+    places: NDArray[np.int64] = _PLACES - (keys & _PLACES)
+    return places
 
 
 def scores_of(keys: Keys) -> NDArray[np.float64]:

@@ -22,6 +22,7 @@ from tart_train.evaluation.set_result import SetResult
 
 FORMAT = 1
 KIND = "tart-evaluation"
+PER_QUERY_KIND = "tart-evaluation-queries"
 REPORT, PER_QUERY = "report.json", "per_query.json"
 
 _LIBRARIES = ("ir-measures", "numpy", "pytrec-eval-terrier", "sentence-transformers", "tokenizers", "torch")
@@ -56,7 +57,7 @@ def report(evaluation: Evaluation) -> dict[str, Any]:
 def per_query(evaluation: Evaluation) -> dict[str, Any]:
     """Values of single queries and groups, for paired comparisons."""
     return {
-        "kind": KIND + "-queries",
+        "kind": PER_QUERY_KIND,
         "format": FORMAT,
         "model": _model(evaluation),
         "sets": {

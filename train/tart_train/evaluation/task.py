@@ -50,4 +50,5 @@ def run_evaluation(
 def _reranker(name: str, hardware: Mapping[str, Any]) -> PairScorer:
     from tart.reranker import Reranker
 
-    return Reranker.load(name, **hardware)
+    scorer: PairScorer = Reranker.load(name, **hardware)
+    return scorer

@@ -5,7 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from tart_index.files import replace_synced
 from tart_train.evaluation.report import PER_QUERY, REPORT, per_query, report, write_json
+from tart_train.evaluation.report_html import report_html
+from tart_train.evaluation.report_markdown import report_markdown
 from tart_train.evaluation.run import Evaluation
 from tart_train.evaluation.trec_run import write_runs
 
@@ -19,6 +22,8 @@ def write_evaluation(evaluation: Evaluation, out: Path) -> dict[str, Any]:
     for own, result in enumerate(evaluation.sets):
         write_runs(out / "runs", evaluation.corpora, own, result, evaluation.settings.run_files)
     content = report(evaluation)
+    replace_synced(out / "report.md", report_markdown(content).encode())
+    replace_synced(out / "report.html", report_html(content).encode())
     write_json(out / PER_QUERY, per_query(evaluation), indent=None)
     write_json(out / REPORT, content)
     return content
