@@ -72,8 +72,8 @@ def _sets(report: Mapping[str, Any]) -> Table:
     rows = [(name, *_cells(one["figures"], SET_COLUMNS.values())) for name, one in report["sets"].items()]
     rows.append(("mean", *_cells(report["mean"], SET_COLUMNS.values())))
     note = (
-        "nDCG@10 in points. bare, right, wrong: closed. pooled, gap, wrong-task: under the right instruction. std, robust: "
-        "over its wordings."
+        "nDCG@10 in points. bare, right, wrong: closed. pooled, gap, wrong-task: under the right instruction. "
+        "std, robust: over its wordings, closed."
     )
     return Table("Sets", note, ("set", *SET_COLUMNS), tuple(rows))
 
