@@ -22,7 +22,9 @@ def test_p_mrr_of_a_document(wanted: int, other: int, score: float) -> None:
     assert p_mrr(np.array([wanted]), np.array([other])) == pytest.approx([score])
 
 
-def scored(judged: JudgedSet, scores: dict[str, list[float]]) -> tuple[list[tuple[float, ...]], list[float], list[float]]:
+def scored(
+    judged: JudgedSet, scores: dict[str, list[float]]
+) -> tuple[list[tuple[float, ...]], list[float], list[float]]:
     """p-MRR, pair and direction accuracy of each group, from a table of scores by query."""
     found = []
     for group in contrast_groups(judged):
