@@ -19,6 +19,8 @@ def test_nearest_is_a_sort_by_score_then_id(k: int) -> None:
     ids = [f"d{number}" for number in random.permutation(300)]
     places = id_places(ids)
     found = nearest(queries, [documents[:120], documents[120:121], documents[121:]], places, k)
+    continued = nearest(queries, [documents[:50]], places[:50], k)
+    assert (nearest(queries, [documents[50:]], places[50:], k, continued) == found).all()
     for row, keys in zip((queries @ documents.T).tolist(), found, strict=True):
         wanted = sorted(range(300), key=lambda number: (-row[number], ids[number]))[:k]
         assert places_of(keys).tolist() == places[wanted].tolist()

@@ -15,7 +15,7 @@ DATA = Path(__file__).parents[3] / "shared" / "data"
 pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason="no judged retrieval data beside this checkout")
 
 
-def test_the_base_finds_answers_and_does_not_obey(encoder: Encoder, tmp_path: Path) -> None:
+def test_the_base_finds_answers_in_real_sets(encoder: Encoder, tmp_path: Path) -> None:
     sets = open_sets([DATA / "dev" / "covid_faq", DATA / "dev" / "stackfaq"])
     settings = EvaluationSettings(paraphrases=2, limit_queries=20, resamples=100, run_files="none")
     evaluation = evaluate(encoder, sets, out=tmp_path, settings=settings)

@@ -30,7 +30,17 @@ def pack(scores: NDArray[np.floating], places: NDArray[np.int64]) -> Keys:
         scores: Any shape whose last axis is the documents; absolute values below 100.
         places: Shape: (n_documents,); each document's place in the order of the ids, from 0.
     """
-    keys: Keys = np.rint(scores * np.float32(_SCALE)).astype(np.int64)
+    return _pack(_rounded(scores), places)
+
+
+def _rounded(scores: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Scores in whole millionths."""
+    millionths: NDArray[np.floating] = np.rint(scores * scores.dtype.type(_SCALE))
+    return millionths
+
+
+def _pack(millionths: NDArray[np.floating], places: NDArray[np.int64]) -> Keys:
+    keys = millionths.astype(np.int64)
     keys <<= _PLACE_BITS
     keys += _PLACES - places
     return keys
@@ -58,7 +68,11 @@ def best(keys: Keys, k: int) -> Keys:
 
 
 def nearest(
-    queries: NDArray[np.float32], parts: Sequence[NDArray[np.float32]], places: NDArray[np.int64], k: int
+    queries: NDArray[np.float32],
+    parts: Sequence[NDArray[np.float32]],
+    places: NDArray[np.int64],
+    k: int,
+    known: Keys | None = None,
 ) -> Keys:
     """The best `k` documents of each query, every document scored.
 
@@ -67,26 +81,45 @@ def nearest(
         parts: The corpus in a row; arrays of shape (part count, dim), float32, unit rows; may be memory-mapped.
         places: Shape: (n_documents,); see `pack`.
         k: At least 1.
+        known: The best documents of other corpora, best first, which the new ones must beat.
 
     Returns:
-        Shape: (n_queries, min(k, n_documents)), best first.
+        Shape: (n_queries, at most k), best first.
     """
-    rows = [_nearest(queries[start : start + _QUERIES], parts, places, k) for start in range(0, len(queries), _QUERIES)]
-    return np.concatenate(rows) if rows else np.empty((0, min(k, len(places))), np.int64)
+    known = np.empty((len(queries), 0), np.int64) if known is None else known
+    found = [
+        _nearest(queries[start : start + _QUERIES], parts, places, k, known[start : start + _QUERIES])
+        for start in range(0, len(queries), _QUERIES)
+    ]
+    return np.concatenate(found) if found else known
 
 
 def _nearest(
-    queries: NDArray[np.float32], parts: Sequence[NDArray[np.float32]], places: NDArray[np.int64], k: int
+    queries: NDArray[np.float32], parts: Sequence[NDArray[np.float32]], places: NDArray[np.int64], k: int, kept: Keys
 ) -> Keys:
-    kept: Keys = np.empty((len(queries), 0), np.int64)
     start = 0
     for part in parts:
         for first in range(0, len(part), _DOCUMENTS):
             block = part[first : first + _DOCUMENTS]
-            keys = pack(queries @ block.T, places[start : start + len(block)])
+            millionths = _rounded(queries @ block.T)
+            block_places = places[start : start + len(block)]
+            full = kept.shape[1] >= k
+            keys = _rivals(millionths, block_places, kept[:, -1]) if full else _pack(millionths, block_places)
             kept = best(np.concatenate([kept, keys], axis=1), k)
             start += len(block)
     return kept
+
+
+def _rivals(millionths: NDArray[np.floating], places: NDArray[np.int64], worst: Keys) -> Keys:
+    """Keys of the few documents that may beat a query's worst one; rows are filled up with the worst."""
+    # Whole millionths of a cosine are exact in float32.
+    least = (worst >> _PLACE_BITS).astype(millionths.dtype)
+    rows, columns = np.nonzero(millionths >= least[:, None])
+    counts = np.bincount(rows, minlength=len(worst))
+    keys = np.repeat(worst[:, None], counts.max(initial=0), axis=1)
+    firsts = np.cumsum(counts) - counts
+    keys[rows, np.arange(len(rows)) - firsts[rows]] = _pack(millionths[rows, columns], places[columns])
+    return keys
 
 
 def all_keys(queries: NDArray[np.float32], parts: Sequence[NDArray[np.float32]], places: NDArray[np.int64]) -> Keys:

@@ -77,7 +77,7 @@ def judged_columns(
     judge = Judge([query.id for query in plan.judged.queries], plan.judged.grades)
     columns: dict[str, NDArray[np.float64]] = {}
     for name, ranking in keys.items():
-        for measure, values in judge(list(corpora.rankings(own, ranking))).items():
+        for measure, values in judge(corpora.rankings(own, ranking)).items():
             columns[f"{name}/{measure}"] = values
         if name.endswith(f"/{POOLED}"):
             columns[f"{name}/{WRONG_TASK}"] = wrong_task(corpora.owned(own, ranking))
