@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import unicodedata
 
 
@@ -27,3 +28,8 @@ def normalised(text: str) -> str:
 
 
 _ASCII = str.maketrans({chr(code): " " for code in range(128) if not chr(code).isalnum()})
+
+
+def text_key(text: str) -> bytes:
+    """16 bytes that stand for the normal form of a text."""
+    return hashlib.blake2b(normalised(text).encode("utf-8", "surrogatepass"), digest_size=16).digest()
