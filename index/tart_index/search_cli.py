@@ -17,6 +17,7 @@ from tart_index.where import read_filter
 
 if TYPE_CHECKING:
     from tart_index.filters import Filter
+    from tart_index.reranking import RerankingSearcher
     from tart_index.searcher import Hit, Searcher, SearchRequest, SearchResult
 
 _BATCH = 64
@@ -43,6 +44,14 @@ _KEYS_SHOWN = 20
 @click.option("--filter", "filter_json", metavar="JSON", help="The same, with every operator the service has.")
 @click.option("--truncate", is_flag=True, help="Cut a query that is too long instead of refusing it.")
 @click.option("--model", "-m", help="Where the index's model is now. [default: as stored]")
+@click.option("--rerank", metavar="MODEL", help="A reranker that scores the best hits again: a folder or a hub id.")
+@click.option(
+    "--rerank-depth",
+    type=click.IntRange(1, 1_000),
+    default=50,
+    show_default=True,
+    help="How many hits the reranker scores.",
+)
 @hardware_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per query.")
 def search(folder: Path, query: str, as_json: bool, **settings: Any) -> None:
@@ -59,6 +68,7 @@ def search(folder: Path, query: str, as_json: bool, **settings: Any) -> None:
     \b
     tart search my-index "merge two dicts" -i "Find the Python function that implements this"
     tart search my-index "merge two dicts" -i "Find documentation that explains this" -k 3 --json
+    tart search my-index "merge two dicts" -i "Find a function" --rerank my-reranker
     tart search my-index "merge two dicts" --where kind=code --where "year >= 2020"
     tart search my-index "merge two dicts" --where "released < 2024-06-01" --where 'zip = "10115"'
     tart search my-index "merge two dicts" --filter '{"type": "in", "key": "lang", "value": ["en", "de"]}'
@@ -66,23 +76,23 @@ def search(folder: Path, query: str, as_json: bool, **settings: Any) -> None:
     """
     defaults = {name: settings[name] for name in ("instruction", "prompt_name", "top_k", "truncate")}
     defaults["filter"] = read_filter(settings["filter_json"], settings["conditions"])
-    hardware = {name: settings[name] for name in ("model", "device", "dtype", "threads")}
+    models = {name: settings[name] for name in ("model", "rerank", "rerank_depth", "device", "dtype", "threads")}
     if query == "-":
-        sys.exit(_search_stream(folder, sys.stdin, defaults, hardware))
-    _search_one(folder, query, defaults, hardware, as_json=as_json)
+        sys.exit(_search_stream(folder, sys.stdin, defaults, models))
+    _search_one(folder, query, defaults, models, as_json=as_json)
 
 
 def _search_one(
-    folder: Path, query: str, defaults: Mapping[str, Any], hardware: Mapping[str, Any], *, as_json: bool
+    folder: Path, query: str, defaults: Mapping[str, Any], models: Mapping[str, Any], *, as_json: bool
 ) -> None:
-    from tart_index.searcher import Searcher, SearchRequest
+    from tart_index.searcher import SearchRequest
 
     if not query.strip():
         raise QueryError("the query is empty; say what to look for")
     request = SearchRequest(query, **defaults)
-    searcher = Searcher.open(folder, **hardware)
-    result = searcher.search([request])[0]
-    if request.instruction and not searcher.encoder.input_format.takes_instruction:
+    searcher, answering = _open(folder, models)
+    result = answering.search([request])[0]
+    if request.instruction and not (searcher.encoder.input_format.takes_instruction or result.instruction_applied):
         name = searcher.encoder.input_format.name
         click.echo(f"tart: the index's input format {name!r} takes no instruction; it was not applied", err=True)
     if request.filter is not None and not result.hits:
@@ -91,6 +101,22 @@ def _search_one(
         click.echo(json.dumps(_result_json(request, result), ensure_ascii=False))
     else:
         _print_hits(result)
+
+
+def _open(folder: Path, models: Mapping[str, Any]) -> tuple[Searcher, Searcher | RerankingSearcher]:
+    """The index, and what answers from it: itself, or a reranker over it."""
+    from tart_index.searcher import Searcher
+
+    hardware = {name: models[name] for name in ("device", "dtype", "threads")}
+    if not models["rerank"]:
+        searcher = Searcher.open(folder, model=models["model"], **hardware)
+        return searcher, searcher
+    from tart.reranker import Reranker
+    from tart_index.reranking import RerankingSearcher
+
+    reranker = Reranker.load(models["rerank"], **hardware)
+    searcher = Searcher.open(folder, model=models["model"], **hardware)
+    return searcher, RerankingSearcher(searcher, reranker, models["rerank_depth"])
 
 
 def _explain_no_hits(searcher: Searcher, wanted: Filter) -> None:
@@ -118,12 +144,12 @@ def _fitting_types(value: str | float) -> tuple[str, ...]:
     return ("date", "string") if isinstance(value, str) else ("number",)
 
 
-def _search_stream(folder: Path, lines: TextIO, defaults: Mapping[str, Any], hardware: Mapping[str, Any]) -> int:
+def _search_stream(folder: Path, lines: TextIO, defaults: Mapping[str, Any], models: Mapping[str, Any]) -> int:
     """Answers JSON lines with JSON lines; 1 if any line was bad, else 0."""
     from tart.encoder import batched
-    from tart_index.searcher import PreparedRequest, Searcher
+    from tart_index.searcher import PreparedRequest
 
-    searcher = Searcher.open(folder, **hardware)
+    _, searcher = _open(folder, models)
     failed = 0
     for batch in batched(_requests(lines, defaults), _BATCH):
         prepared: list[PreparedRequest | QueryError] = []
@@ -197,10 +223,12 @@ def _result_json(request: SearchRequest, result: SearchResult) -> dict[str, Any]
 
 
 def _hit_json(hit: Hit) -> dict[str, Any]:
+    reranked = {} if hit.retrieval_score is None else {"retrieval_score": round(hit.retrieval_score, 6)}
     return {
         "rank": hit.rank,
         "id": hit.document.id,
         "score": round(hit.score, 6),
+        **reranked,
         "title": hit.document.title,
         "text": hit.document.text,
         "metadata": dict(hit.document.metadata),

@@ -69,13 +69,15 @@ class Hit(NamedTuple):
 
     Attributes:
         rank: From 1.
-        score: Inner product of unit vectors, the cosine, -1 to 1.
+        score: Inner product of unit vectors, the cosine, -1 to 1; or the reranker's, 0 to 1, where there is one.
         document: What was found.
+        retrieval_score: The cosine, where `score` is a reranker's.
     """
 
     rank: int
     score: float
     document: Document
+    retrieval_score: float | None = None
 
 
 class SearchResult(NamedTuple):
@@ -95,11 +97,12 @@ class SearchResult(NamedTuple):
 
 
 class Timing(NamedTuple):
-    """Seconds that the stages of a search took."""
+    """Seconds that the stages of a search took; None for one that there was not."""
 
     encode: float
     search: float
     fetch: float
+    rerank: float | None = None
 
 
 class PreparedRequest(NamedTuple):
@@ -192,7 +195,15 @@ class Searcher:
         return Answers(results, Timing(encoded - started, searched - encoded, time.perf_counter() - searched))
 
     def instruction_for(self, request: SearchRequest) -> Instruction:
-        """The instruction that a request's query is encoded under.
+        """The instruction that a request's query is encoded under: none where the input format takes none.
+
+        Raises:
+            QueryError: The index has no prompt of that name.
+        """
+        return self.encoder.input_format.applied(self.asked_instruction(request))
+
+    def asked_instruction(self, request: SearchRequest) -> Instruction:
+        """The instruction that a request asks for: its own, a named one, or the index's default.
 
         Raises:
             QueryError: The index has no prompt of that name.
@@ -204,7 +215,7 @@ class Searcher:
                 known = ", ".join(sorted(manifest.prompts)) or "none"
                 raise QueryError(f"no named instruction {request.prompt_name!r} in this index; there are: {known}")
             text = manifest.prompts[request.prompt_name]
-        return self.encoder.input_format.applied(Instruction(text))
+        return Instruction(text)
 
     def _nearest_rows(self, requests: Sequence[SearchRequest], vectors: NDArray[np.float32]) -> list[_Found]:
         """Scores and rows of each request, best first; requests of one filter are searched together."""

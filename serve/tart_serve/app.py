@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from tart import __version__
+from tart import Reranker, __version__
 from tart_index import Searcher
 from tart_serve.body_limit import BodyLimitMiddleware
 from tart_serve.error_handlers import install_error_handlers
@@ -17,6 +17,7 @@ from tart_serve.request_id import RequestIdMiddleware
 from tart_serve.routes import docs, embeddings, health, search
 from tart_serve.served_indexes import ServedIndexes
 from tart_serve.served_models import ServedModels
+from tart_serve.served_reranker import ServedReranker
 from tart_serve.service import Service
 from tart_serve.settings import ServiceSettings
 
@@ -39,12 +40,15 @@ _TAGS = [
 ]
 
 
-def create_app(indexes: Mapping[str, Searcher], settings: ServiceSettings | None = None) -> FastAPI:
+def create_app(
+    indexes: Mapping[str, Searcher], settings: ServiceSettings | None = None, reranker: Reranker | None = None
+) -> FastAPI:
     """A service over open indexes, as an ASGI application.
 
     Args:
         indexes: By the names that requests will call them by.
         settings: Limits.
+        reranker: For requests that ask for it.
 
     Raises:
         IndexFolderError: There is no index.
@@ -60,7 +64,7 @@ def create_app(indexes: Mapping[str, Searcher], settings: ServiceSettings | None
         generate_unique_id_function=lambda route: route.name,
         lifespan=_lifespan,
     )
-    app.state.service = _service(indexes, settings)
+    app.state.service = _service(indexes, settings, reranker)
     app.add_middleware(BodyLimitMiddleware, max_bytes=settings.max_body_bytes)
     app.add_middleware(RequestIdMiddleware)
     install_error_handlers(app)
@@ -69,12 +73,13 @@ def create_app(indexes: Mapping[str, Searcher], settings: ServiceSettings | None
     return app
 
 
-def _service(indexes: Mapping[str, Searcher], settings: ServiceSettings) -> Service:
+def _service(indexes: Mapping[str, Searcher], settings: ServiceSettings, reranker: Reranker | None) -> Service:
     served = ServedIndexes(indexes)
     thread = ModelThread()
     return Service(
         indexes=served,
         models=ServedModels(searcher.encoder for searcher in indexes.values()),
+        reranker=ServedReranker(reranker),
         thread=thread,
         readiness=Readiness(served, thread, settings.ready_deadline),
     )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from tart.errors import QueryError
-from tart_index import Searcher, SearchRequest
+from tart_index import RerankingSearcher, Searcher, SearchRequest
 from tart_index.searcher import PreparedRequest, SearchResult, Timing
 
 
@@ -23,7 +23,7 @@ class BatchAnswer(NamedTuple):
     timing: Timing
 
 
-def answer_batch(searcher: Searcher, requests: Sequence[SearchRequest]) -> BatchAnswer:
+def answer_batch(searcher: Searcher | RerankingSearcher, requests: Sequence[SearchRequest]) -> BatchAnswer:
     """Answers every request that can be answered."""
     started = time.perf_counter()
     prepared = [_prepared(searcher, request) for request in requests]
@@ -34,7 +34,7 @@ def answer_batch(searcher: Searcher, requests: Sequence[SearchRequest]) -> Batch
     return BatchAnswer(outcomes, answers.timing._replace(encode=tokenised + answers.timing.encode))
 
 
-def _prepared(searcher: Searcher, request: SearchRequest) -> PreparedRequest | QueryError:
+def _prepared(searcher: Searcher | RerankingSearcher, request: SearchRequest) -> PreparedRequest | QueryError:
     try:
         return searcher.prepare(request)
     except QueryError as error:

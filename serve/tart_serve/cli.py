@@ -14,6 +14,7 @@ from tart_serve.listening import Address, base_url, listen
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from tart.reranker import Reranker
     from tart_index import Searcher
 
 
@@ -27,8 +28,11 @@ if TYPE_CHECKING:
     "--allow-public", is_flag=True, help="Let other machines in: there are no keys, whoever comes can search."
 )
 @click.option("--model", "-m", help="Where the indexes' model is now. [default: as stored]")
+@click.option("--rerank", metavar="MODEL", help="A reranker for requests that ask for it: a folder or a hub id.")
 @hardware_options
-def serve(folders: tuple[str, ...], host: str, port: int, allow_public: bool, **hardware: Any) -> None:
+def serve(
+    folders: tuple[str, ...], host: str, port: int, allow_public: bool, rerank: str | None, **hardware: Any
+) -> None:
     """Serve indexes over HTTP.
 
     DIR is an index folder, or NAME=DIR; requests call the index by that name, the folder's by default. Ctrl-C ends
@@ -37,6 +41,7 @@ def serve(folders: tuple[str, ...], host: str, port: int, allow_public: bool, **
     \b
     tart serve my-index
     tart serve papers code=/data/indexes/python --port 9000
+    tart serve my-index --rerank my-reranker
     """
     arguments = index_arguments(folders)
     address = Address.resolve(host, port)
@@ -49,10 +54,18 @@ def serve(folders: tuple[str, ...], host: str, port: int, allow_public: bool, **
     from tart_serve.server import run_server
 
     searchers = open_indexes(arguments, EncoderSettings(**hardware))
-    app = create_app(searchers)
+    app = create_app(searchers, reranker=_reranker(rerank, hardware))
     with listen(address) as listener:
         greeting = _greeting(base_url(listener), searchers)
         run_server(app, listener, lambda: click.echo(greeting))
+
+
+def _reranker(name: str | None, hardware: Mapping[str, Any]) -> Reranker | None:
+    if name is None:
+        return None
+    from tart.reranker import Reranker
+
+    return Reranker.load(name, **{key: value for key, value in hardware.items() if key != "model"})
 
 
 def _greeting(url: str, searchers: Mapping[str, Searcher]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from tart.errors import QueryError
 from tart_index.searcher import Hit, SearchResult, Timing
@@ -57,18 +58,16 @@ class ReplyForm:
         return SearchBatchReply(object="search.batch", request_id=self.request_id, results=results)
 
     def _hit(self, hit: Hit) -> SearchHit:
-        included = {field: getattr(hit.document, field) for field in self.include}
-        return SearchHit(rank=hit.rank, id=hit.document.id, score=hit.score, **included)
+        shown: dict[str, Any] = {field: getattr(hit.document, field) for field in self.include}
+        if hit.retrieval_score is not None:
+            shown["retrieval_score"] = hit.retrieval_score
+        return SearchHit(rank=hit.rank, id=hit.document.id, score=hit.score, **shown)
 
 
 def timing_ms(waited: float, timing: Timing) -> TimingMs:
     """Seconds as milliseconds, to the microsecond."""
-    return TimingMs(
-        queue=round(waited * 1_000, 3),
-        encode=round(timing.encode * 1_000, 3),
-        search=round(timing.search * 1_000, 3),
-        fetch=round(timing.fetch * 1_000, 3),
-    )
+    stages = {"queue": waited, **timing._asdict()}
+    return TimingMs(**{name: round(seconds * 1_000, 3) for name, seconds in stages.items() if seconds is not None})
 
 
 def _fault(error: QueryError) -> QueryFault:

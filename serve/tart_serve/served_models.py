@@ -37,7 +37,12 @@ class ServedModels:
 
 def public_name(encoder: Encoder) -> str:
     """The model's name as replies show it: of a folder only its last part, for paths are nobody's business."""
-    name = encoder.name.replace("\\", "/")
+    return public_model_name(encoder.name)
+
+
+def public_model_name(name: str) -> str:
+    """The same for a name alone."""
+    name = name.replace("\\", "/")
     is_path = name.startswith((".", "/", "~")) or name.count("/") > 1 or ":" in name
     return PurePosixPath(name).name if is_path else name
 

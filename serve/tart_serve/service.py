@@ -12,6 +12,7 @@ from tart_serve.model_thread import ModelThread
 from tart_serve.readiness import Readiness
 from tart_serve.served_indexes import ServedIndexes
 from tart_serve.served_models import ServedModels
+from tart_serve.served_reranker import ServedReranker
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,7 @@ class Service:
 
     indexes: ServedIndexes
     models: ServedModels
+    reranker: ServedReranker
     thread: ModelThread
     readiness: Readiness
 

@@ -7,22 +7,21 @@ the pooling module of sentence-transformers.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812 (the name that every reader of torch code knows)
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from tokenizers import Tokenizer
 
 from tart.engines.hardware import Hardware
 from tart.engines.linear import Linear
 from tart.errors import ModelError
+from tart.lora import load_tensors, merged
 from tart.models import ModelFolder
 from tart.tokens import read_tokenizer
 
@@ -36,16 +35,22 @@ _EXACT_SIZES = 64
 
 def supports(folder: ModelFolder) -> bool:
     """Whether this engine computes exactly what the model's own code would."""
-    config = folder.config
+    return (
+        supports_layers(folder.config)
+        and folder.pooling in ("mean", "cls")
+        and set(folder.modules) <= {"Transformer", "Pooling", "Normalize"}
+        and (folder.path / "model.safetensors").is_file()
+        and (folder.path / "tokenizer.json").is_file()
+    )
+
+
+def supports_layers(config: Mapping[str, Any]) -> bool:
+    """Whether `PackedLayers` computes what a transformer of these settings would."""
     return (
         config.get("model_type") == "bert"
         and config.get("hidden_act") == "gelu"
         and config.get("position_embedding_type", "absolute") == "absolute"
         and not config.get("is_decoder")
-        and folder.pooling in ("mean", "cls")
-        and set(folder.modules) <= {"Transformer", "Pooling", "Normalize"}
-        and (folder.path / "model.safetensors").is_file()
-        and (folder.path / "tokenizer.json").is_file()
     )
 
 
@@ -80,6 +85,73 @@ class _Group(NamedTuple):
         return slice(self.start, self.start + self.texts * self.length)
 
 
+class PackedLayers:
+    """A BERT transformer over packed tokens: ids in, token states out.
+
+    Args:
+        name: Of the model, for errors.
+        config: The transformer's settings.
+        tensors: Its weights by name, with or without the prefix ``bert.``.
+        hardware: Where and in which number type it runs.
+
+    Raises:
+        ModelError: The weights lack a tensor that the settings promise.
+    """
+
+    def __init__(
+        self, name: str, config: Mapping[str, Any], tensors: Mapping[str, torch.Tensor], hardware: Hardware
+    ) -> None:
+        hardware.pin_threads()
+        self._hardware = hardware
+        self._heads = int(config["num_attention_heads"])
+        weights = _Weights(name, config, tensors, hardware)
+        self._words = weights("embeddings.word_embeddings.weight")
+        types = weights("embeddings.token_type_embeddings.weight")
+        self._positions = weights("embeddings.position_embeddings.weight") + types[0]
+        self._types = types - types[0]
+        self._norm = weights.norm("embeddings.LayerNorm")
+        self._layers = [weights.layer(number) for number in range(int(config["num_hidden_layers"]))]
+
+    @property
+    def width(self) -> int:
+        """Length of a token's state."""
+        return int(self._words.shape[1])
+
+    @property
+    def token_budget(self) -> int:
+        """Tokens per batch that are fastest on this device."""
+        return _CPU_TOKEN_BUDGET if self._hardware.device == "cpu" else _GPU_TOKEN_BUDGET
+
+    def __call__(
+        self, texts: Sequence[NDArray[np.int32]], types: NDArray[np.int32] | None = None
+    ) -> tuple[torch.Tensor, list[_Group]]:
+        """States of all tokens of a batch.
+
+        Args:
+            texts: Token ids of each text.
+            types: Token types of all texts in a row; 0 everywhere by default.
+
+        Returns:
+            States, shape (tokens and some filler, width), and which rows are whose.
+        """
+        groups = list(_groups(texts))
+        device = self._hardware.device
+        filler = np.zeros(_filler(groups[-1].rows.stop), dtype=np.int32)
+        ids = torch.from_numpy(np.concatenate([*texts, filler])).to(device)
+        places = [torch.arange(group.length).repeat(group.texts) for group in groups]
+        positions = torch.cat([*places, torch.from_numpy(filler)]).to(device)
+        x = F.embedding(ids, self._words) + F.embedding(positions, self._positions)
+        if types is not None:
+            x = x + F.embedding(torch.from_numpy(np.concatenate([types, filler])).to(device), self._types)
+        x = self._norm(x)
+        attention = _grouped_attention if device == "cpu" else _padded_attention
+        for layer in self._layers:
+            context = attention(layer.qkv(x), groups, self._heads)
+            x = layer.attention_norm(x + layer.attention_output(context))
+            x = layer.output_norm(x + layer.output(layer.intermediate(x)))
+        return x, groups
+
+
 class PackedBert:
     """A BERT bi-encoder over packed tokens.
 
@@ -88,27 +160,22 @@ class PackedBert:
     """
 
     def __init__(self, folder: ModelFolder, hardware: Hardware) -> None:
-        hardware.pin_threads()
-        self._hardware = hardware
-        self._heads = int(folder.config["num_attention_heads"])
         self._mean_pooling = folder.pooling == "mean"
-        weights = _Weights(folder, hardware)
-        self._words = weights("embeddings.word_embeddings.weight")
-        self._positions = weights("embeddings.position_embeddings.weight")
-        self._positions = self._positions + weights("embeddings.token_type_embeddings.weight")[0]
-        self._norm = weights.norm("embeddings.LayerNorm")
-        self._layers = [weights.layer(number) for number in range(int(folder.config["num_hidden_layers"]))]
+        tensors = load_tensors(folder.path / "model.safetensors")
+        if folder.adapter is not None:
+            tensors = merged(tensors, folder.adapter)
+        self._layers = PackedLayers(folder.name, folder.config, tensors, hardware)
         self._tokenizer = read_tokenizer(folder.path / "tokenizer.json")
 
     @property
     def dim(self) -> int:
         """Length of a vector."""
-        return int(self._words.shape[1])
+        return self._layers.width
 
     @property
     def token_budget(self) -> int:
         """Tokens per batch at which this engine is fastest on its device."""
-        return _CPU_TOKEN_BUDGET if self._hardware.device == "cpu" else _GPU_TOKEN_BUDGET
+        return self._layers.token_budget
 
     @property
     def tokenizer(self) -> Tokenizer:
@@ -118,18 +185,7 @@ class PackedBert:
     @torch.inference_mode()
     def embed(self, texts: Sequence[NDArray[np.int32]], skip: Sequence[int]) -> NDArray[np.float32]:
         """Embeds one batch; see `Engine.embed`."""
-        groups = list(_groups(texts))
-        device = self._hardware.device
-        filler = np.zeros(_filler(groups[-1].rows.stop), dtype=np.int32)
-        ids = torch.from_numpy(np.concatenate([*texts, filler])).to(device)
-        places = [torch.arange(group.length).repeat(group.texts) for group in groups]
-        positions = torch.cat([*places, torch.from_numpy(filler)]).to(device)
-        x = self._norm(F.embedding(ids, self._words) + F.embedding(positions, self._positions))
-        attention = _grouped_attention if device == "cpu" else _padded_attention
-        for layer in self._layers:
-            context = attention(layer.qkv(x), groups, self._heads)
-            x = layer.attention_norm(x + layer.attention_output(context))
-            x = layer.output_norm(x + layer.output(layer.intermediate(x)))
+        x, groups = self._layers(texts)
         vectors = F.normalize(torch.cat(list(self._pool(x, groups, skip))), dim=1)
         return vectors.cpu().numpy()
 
@@ -151,25 +207,22 @@ class PackedBert:
 class _Weights:
     """Named tensors of a checkpoint, placed and cast."""
 
-    def __init__(self, folder: ModelFolder, hardware: Hardware) -> None:
-        self._folder = folder
+    def __init__(
+        self, name: str, config: Mapping[str, Any], tensors: Mapping[str, torch.Tensor], hardware: Hardware
+    ) -> None:
+        self._name = name
+        self._config = config
+        self._tensors = tensors
         self._hardware = hardware
-        file = folder.path / "model.safetensors"
-        try:
-            self._tensors = load_file(file)
-        except (OSError, SafetensorError) as error:
-            raise ModelError(f"{file}: not a weights file ({error}); the model folder is damaged") from error
 
     def __call__(self, name: str) -> torch.Tensor:
         found = self._tensors.get(name, self._tensors.get("bert." + name))
         if found is None:
-            raise ModelError(
-                f"model {self._folder.name!r}: model.safetensors lacks {name}; the model folder is damaged"
-            )
+            raise ModelError(f"model {self._name!r}: model.safetensors lacks {name}; the model folder is damaged")
         return found.to(self._hardware.device, self._hardware.torch_dtype)
 
     def norm(self, name: str) -> _Norm:
-        eps = float(self._folder.config.get("layer_norm_eps", 1e-12))
+        eps = float(self._config.get("layer_norm_eps", 1e-12))
         return _Norm(self(name + ".weight"), self(name + ".bias"), eps)
 
     def linear(self, *names: str, gelu: bool = False) -> Linear:

@@ -9,11 +9,12 @@ import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
-from tart import Document, Encoder
+from tart import Document, Encoder, Reranker
 from tart.readers import ReadReport
 from tart_index import BuildOptions, Corpus, IndexFolder, Searcher, build_index
 from tart_serve import create_app
 from tart_serve.service import Service
+from tests.tiny_models import tiny_encoder, tiny_reranker
 
 FUNCTIONS = """merge two dictionaries|sort a list by key|read a file line by line|compress bytes with gzip|parse an ISO
 date|open a TCP socket|hash a password|flatten nested lists|count words in text|remove duplicates from a list|reverse a
@@ -79,9 +80,21 @@ def notes(notes_folder: Path, encoder: Encoder) -> Searcher:
 
 
 @pytest.fixture(scope="session")
-def app(searcher: Searcher, notes: Searcher) -> FastAPI:
-    """The service over both indexes."""
-    return create_app({"code": searcher, "notes": notes})
+def reranker_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A reranker with random weights."""
+    home = tmp_path_factory.mktemp("models")
+    return tiny_reranker(home / "tiny-reranker", tiny_encoder(home / "base"))
+
+
+@pytest.fixture(scope="session")
+def reranker(reranker_folder: Path) -> Reranker:
+    return Reranker.load(str(reranker_folder), dtype="float32")
+
+
+@pytest.fixture(scope="session")
+def app(searcher: Searcher, notes: Searcher, reranker: Reranker) -> FastAPI:
+    """The service over both indexes, with a reranker."""
+    return create_app({"code": searcher, "notes": notes}, reranker=reranker)
 
 
 @pytest.fixture(scope="session")

@@ -37,6 +37,7 @@ SEARCH = {
     "truncate": st.booleans() | anything,
     "filter": filters | anything,
     "exact": st.booleans() | anything,
+    "rerank": st.fixed_dictionaries({}, optional={"top_n": numbers, "model": texts}) | anything,
 }
 token_ids = st.lists(st.integers(-1, 31_000), max_size=4)
 EMBEDDINGS = {

@@ -33,6 +33,10 @@ _EXAMPLES: Any = {
         "summary": "The second page, ids and titles only",
         "value": {"query": "merge two dicts", "top_k": 10, "offset": 10, "include": ["title"]},
     },
+    "rerank": {
+        "summary": "The best 50 hits in the order of a cross-encoder (where one is served)",
+        "value": {**EXAMPLE, "rerank": {"top_n": 50}},
+    },
     "batch": {
         "summary": "Several queries at once",
         "value": {"query": ["merge two dicts", "read a file line by line"], "top_k": 3},
@@ -57,8 +61,9 @@ async def search(
     """
     index = service.indexes.named(body.index)
     service.readiness.refuse_damaged(index)
+    searcher = service.reranker.over(index.searcher, body.rerank)
     requests = body.requests()
-    answer, waited = await service.thread.run(lambda: answer_batch(index.searcher, requests))
+    answer, waited = await service.thread.run(lambda: answer_batch(searcher, requests))
     form = ReplyForm(index, request.state.request_id, tuple(body.include), timing_ms(waited, answer.timing))
     reply = form.batch(answer.outcomes) if isinstance(body.query, list) else form.single(answer.outcomes[0])
     # A field that was not set, such as a text that was not asked for, does not stand in the reply.

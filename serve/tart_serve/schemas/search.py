@@ -17,11 +17,14 @@ from pydantic import (
 from pydantic.config import JsonDict
 
 from tart_index import SearchRequest
+from tart_index.reranking import DEFAULT_DEPTH
 from tart_index.searcher import MAX_TOP_K
 from tart_serve.schemas.filters import FILTER_EXAMPLE, FilterField
 from tart_serve.schemas.strict import MAX_CHARACTERS, StrictBody
 
 MAX_QUERIES = 64
+# Query-document pairs that one request may have scored: some ten seconds of a small CPU.
+MAX_RERANKED = 1_000
 EXAMPLE: JsonDict = {
     "query": "how do I merge two dicts",
     "instruction": "Find the Python function that implements this",
@@ -44,6 +47,19 @@ QueryOrQueries: TypeAlias = Annotated[
         custom_error_message="Input should be a string or a list of strings",
     ),
 ]
+
+
+class RerankBody(StrictBody):
+    """Which hits a cross-encoder scores again."""
+
+    model: Text | None = Field(default=None, description="The reranker that is served; needless, there is one.")
+    top_n: int = Field(
+        default=DEFAULT_DEPTH,
+        ge=1,
+        le=MAX_RERANKED,
+        description="How many of the best hits are scored again; `top_k` and `offset` must lie within, and queries "
+        f"of a list times `top_n` within {MAX_RERANKED}.",
+    )
 
 
 class SearchBody(StrictBody):
@@ -74,7 +90,16 @@ class SearchBody(StrictBody):
         examples=[FILTER_EXAMPLE],
     )
     score_threshold: float | None = Field(
-        default=None, ge=-1, le=1, description="Hits that score less (cosine, -1 to 1) are left out."
+        default=None,
+        ge=-1,
+        le=1,
+        description="Hits that score less are left out: by cosine, -1 to 1, or by the reranker's score, 0 to 1.",
+    )
+    rerank: RerankBody | None = Field(
+        default=None,
+        description="Let a cross-encoder read the best hits together with query and instruction, and order them anew: "
+        "slower and better. Only where the service was started with a reranker.",
+        examples=[{"top_n": 50}],
     )
     exact: bool = Field(default=False, description="Score every document. All search is exact today, so both are true.")
     include: list[Included] = Field(
@@ -100,6 +125,20 @@ class SearchBody(StrictBody):
         if offset + info.data.get("top_k", 0) > MAX_TOP_K:
             raise ValueError(f"top_k and offset together should be at most {MAX_TOP_K}")
         return offset
+
+    @field_validator("rerank")
+    @classmethod
+    def _few_enough(cls, rerank: RerankBody | None, info: ValidationInfo) -> RerankBody | None:
+        """The model's time is everybody's; and pages must lie within what is reranked."""
+        if rerank is None:
+            return None
+        query, reach = info.data.get("query", ""), info.data.get("top_k", 0) + info.data.get("offset", 0)
+        pairs = rerank.top_n * (len(query) if isinstance(query, list) else 1)
+        if pairs > MAX_RERANKED:
+            raise ValueError(f"queries times top_n should be at most {MAX_RERANKED}; they are {pairs}")
+        if reach > rerank.top_n:
+            raise ValueError(f"top_n should be at least top_k and offset together, {reach}")
+        return rerank
 
     def requests(self) -> list[SearchRequest]:
         """One request a query."""
@@ -131,7 +170,12 @@ class SearchHit(BaseModel):
 
     rank: int = Field(description="From 1, passed-over hits counted.", examples=[1])
     id: str = Field(examples=["functools.reduce"])
-    score: float = Field(description="Cosine of query and document, -1 to 1.", examples=[0.83])
+    score: float = Field(
+        description="Cosine of query and document, -1 to 1; or the reranker's, 0 to 1.", examples=[0.83]
+    )
+    retrieval_score: float = Field(
+        default=0.0, description="The cosine, where `score` is a reranker's.", examples=[0.6]
+    )
     title: str = Field(default="", description="Where `include` names it.", examples=["functools.reduce"])
     text: str = Field(default="", description="Where `include` names it.", examples=["def reduce(function, ..."])
     metadata: dict[str, Any] = Field(default={}, description="Where `include` names it.", examples=[{"kind": "code"}])
@@ -150,6 +194,9 @@ class TimingMs(BaseModel):
     encode: float = Field(description="Tokenising and embedding the query.", examples=[3.1])
     search: float = Field(description="Finding the nearest vectors.", examples=[0.9])
     fetch: float = Field(description="Reading the documents.", examples=[0.2])
+    rerank: float = Field(
+        default=0.0, description="Scoring the hits again, where that was asked for.", examples=[210.0]
+    )
 
 
 class SearchReply(BaseModel):
