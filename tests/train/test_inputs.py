@@ -61,8 +61,9 @@ def test_the_draw_depends_on_seed_epoch_and_id_alone() -> None:
     assert shares[""] / 2000 == pytest.approx(0.35, abs=0.04)
     assert all(shares[each] / 2000 == pytest.approx(0.65 / 3, abs=0.04) for each in ("one", "two", "three"))
     assert Counter(row.positive for row in rows)["p1"] / 2000 == pytest.approx(0.5, abs=0.05)
-    assert {row.negatives for row in rows if row.instruction} == {("n1",)}
-    assert {row.negatives for row in rows if not row.instruction} == {("n2",)}
+    drawn = Counter(row.negatives for row in rows if row.instruction)
+    assert set(drawn) == {("n1",), ("n2",), ("n3",)}
+    assert {row.negatives for row in rows if not row.instruction} == {("n2",), ("n3",)}
 
 
 def test_rows_of_a_group_have_their_own_share_and_rows_their_own_wordings() -> None:
@@ -97,7 +98,18 @@ def test_the_miners_scores_stand_at_their_negatives(base: Path, mixture: Mixture
     collator = Collator(mixture, inputs, Drawing(mixture.instructions, InputSettings(no_instruction=0.0), 0))
     batch = collator([Draw(0, 0), Draw(1, 0)])
     assert np.isfinite(batch.teacher).sum() == 2
-    assert batch.teacher[batch.negatives].tolist() == pytest.approx([0.1, 0.1])
+    assert {round(score, 3) for score in batch.teacher[batch.negatives].tolist()} <= {0.1, 0.4}
+
+
+def test_negatives_are_drawn_from_as_many_kinds_as_there_are() -> None:
+    negatives = tuple(Negative(f"{kind}{n}", kind) for kind in ("hard", "unfollowing") for n in range(3))
+    row = replace(example(), negatives=negatives)
+    drawing = Drawing({"faq": ["one"]}, InputSettings(no_instruction=0.0, negatives_per_query=2), 0)
+    drawn = [drawing(row, epoch).negatives for epoch in range(200)]
+    assert all({each[:-1] for each in two} == {"hard", "unfollowing"} for two in drawn)
+    assert {each for two in drawn for each in two} == {each.id for each in negatives}
+    every = Drawing({"faq": ["one"]}, InputSettings(no_instruction=0.0, negatives_per_query=9), 0)
+    assert sorted(every(row, 0).negatives) == sorted(each.id for each in negatives)
 
 
 def test_a_set_without_wordings_and_a_wording_without_room_are_refused(

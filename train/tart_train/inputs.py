@@ -7,6 +7,7 @@ import random
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -17,7 +18,7 @@ from tart.formats import InputFormat
 from tart.instructions import Instruction
 from tart.models import ModelFolder
 from tart.tokens import Tokenizer, Tokens, read_tokenizer
-from tart_train.examples import DataError, Example
+from tart_train.examples import DataError, Example, Negative
 from tart_train.mixture import Mixture
 from tart_train.recipe import InputSettings
 from tart_train.sampling import Draw
@@ -160,8 +161,23 @@ class Drawing:
         instruction = chance.choice(wordings) if wordings else ""
         positive = chance.choice(example.positives)
         # A bare query cannot tell that these are wrong.
-        usable = [each.id for each in example.negatives if not (bare and each.kind in INSTRUCTION_NEGATIVES)]
-        return Row(example, "" if bare else instruction, positive, tuple(usable[: settings.negatives_per_query]))
+        usable = [each for each in example.negatives if not (bare and each.kind in INSTRUCTION_NEGATIVES)]
+        drawn = _mixed(usable, settings.negatives_per_query, chance)
+        return Row(example, "" if bare else instruction, positive, drawn)
+
+
+def _mixed(negatives: Sequence[Negative], count: int, chance: random.Random) -> tuple[str, ...]:
+    """Ids of some negatives, of as many kinds as there are: over the epochs a row meets all that it lists."""
+    by_kind: dict[str, list[str]] = defaultdict(list)
+    for each in negatives:
+        by_kind[each.kind].append(each.id)
+    kinds = list(by_kind)
+    chance.shuffle(kinds)
+    for several in by_kind.values():
+        chance.shuffle(several)
+    rounds = zip_longest(*(by_kind[kind] for kind in kinds))
+    found = [each for several in rounds for each in several if each is not None]
+    return tuple(dict.fromkeys(found))[:count]
 
 
 class Collator:

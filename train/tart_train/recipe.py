@@ -82,7 +82,7 @@ class InputSettings:
         max_document_length: Tokens of a document.
         no_instruction: Share of rows that are read without an instruction, which keeps plain retrieval alive.
         no_instruction_contrast: The same for rows of a group.
-        negatives_per_query: At most so many negatives of a row, the first ones that it lists.
+        negatives_per_query: At most so many negatives of a row, drawn each epoch from as many kinds as it has.
     """
 
     format: str = ""
