@@ -24,6 +24,8 @@ _BLOCK = 512
 _MAX_POSITIVES = 8
 # Hits that are looked at for each one that is wanted.
 _DEPTH = 6
+_LOST_RANK = 20
+"""A positive that the model ranks below this says nothing of what is near: the hits after this rank are taken then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +187,8 @@ class RowMiner:
             return [], []
         if self._reranker is None:
             best = float(scores[list(query.positives)].max())
-            scores = np.where(scores > best - (1 - self._settings.below) * abs(best), -np.inf, scores)
+            ceiling = max(best - (1 - self._settings.below) * abs(best), _score_at(scores, _LOST_RANK))
+            scores = np.where(scores > ceiling, -np.inf, scores)
         rows = [row for row in nearest(scores, wanted * _DEPTH) if sampled.texts[row] not in taken]
         if self._reranker is not None:
             return self._denoised(self._reranker, sampled, query, rows, taken)
@@ -276,6 +279,11 @@ class _Hit(NamedTuple):
     one: EmbeddedSet
     row: int
     score: float
+
+
+def _score_at(scores: NDArray[np.float32], rank: int) -> float:
+    """The score at a rank, counted from 1; the lowest there is where there are fewer documents."""
+    return float(-np.partition(-scores, rank - 1)[rank - 1]) if len(scores) >= rank else -np.inf
 
 
 def nearest(scores: NDArray[np.float32], count: int) -> list[int]:
