@@ -8,7 +8,7 @@ retrieved from another task's corpus. The last are what its quality on pooled co
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -18,10 +18,13 @@ from numpy.typing import NDArray
 from tart.documents import Document
 from tart_index.exact import ExactSearch
 from tart_train.examples import DataError, Example, Negative
+from tart_train.hold_out import UNIT_SETS
 from tart_train.sampled import SampledQuery, SampledSet, batches, text_key
 
 _BLOCK = 512
 _MAX_POSITIVES = 8
+_CUT_QUERY = 600
+"""Characters; a reranker refuses queries that leave no room for the document."""
 # Hits that are looked at for each one that is wanted.
 _DEPTH = 6
 _LOST_RANK = 20
@@ -73,7 +76,7 @@ class NegativeSettings:
 class RelevanceModel(Protocol):
     """What denoising needs of `tart.reranker.Reranker`."""
 
-    def score(self, query: str, instruction: str, documents: Sequence[Document]) -> Sequence[float]:
+    def score(self, query: str, instruction: str, documents: Sequence[Document]) -> Iterable[float]:
         """How relevant each document is, 0 to 1."""
 
 
@@ -214,7 +217,7 @@ class RowMiner:
         if not unique:
             return [], []
         instruction = next(iter(self._instructions.get(sampled.name, ())), "")
-        given = reranker.score(query.text, instruction, [sampled.documents[row] for row in unique])
+        given = reranker.score(query.text[:_CUT_QUERY], instruction, [sampled.documents[row] for row in unique])
         extra = [row for row, score in zip(unique, given, strict=True) if score > self._settings.high]
         hard = [
             Negative(sampled.documents[row].id, "hard", float(score))
@@ -227,7 +230,12 @@ class RowMiner:
 
     def _foreign(self, one: EmbeddedSet) -> Iterator[list[_Hit]]:
         """For each query, the nearest documents of other families, best first."""
-        others = [each for each in self._sets if each.sampled.family != one.sampled.family and len(each.documents)]
+        kept = UNIT_SETS if one.sampled.name in UNIT_SETS else frozenset[str]()
+        others = [
+            each
+            for each in self._sets
+            if each.sampled.family != one.sampled.family and each.sampled.name not in kept and len(each.documents)
+        ]
         if not self._settings.unfollowing or not others:
             while True:
                 yield []
