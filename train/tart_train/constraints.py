@@ -31,7 +31,9 @@ _COMMON = 0.005
 """Share of a set's documents; a word in more of them tells nothing."""
 _YEAR = re.compile(r"(?<![\d.,-])(1[5-9]\d\d|20[0-4]\d)(?![\d%]|[.,-]\d)")
 _LIST_ITEM = re.compile(r"(?:^|\s)(?:[-*•]|\d{1,2}[.)])\s+(?=\w)")
-_SENTENCE = re.compile(r"[.!?][\"')\]]*(?:\s+(?=[A-Z0-9\"'(])|$)")
+# Initials ("J. K.") end no sentence, nor do these.
+_SHORTENED = re.compile(r"\b(?:Dr|Mr|Mrs|Ms|St|vs|etc|al|Fig|No|Inc|Jr|Sr|approx|e\.g|i\.e)\.", re.IGNORECASE)
+_SENTENCE = re.compile(r"(?<=[^\s.]{2})[.!?]+[\"')\]]*(?:\s+(?=[^a-z\s])|$)")
 _SHORT_FORM = re.compile(r"\([A-Z][A-Za-z]?[A-Z0-9][A-Z0-9-]{0,6}\)")
 _QUOTED = re.compile(r"[\"“][^\"“”]{3,}[\"”]")
 _WORD = re.compile(r"[^\W\d_]{4,}")
@@ -100,7 +102,8 @@ def _after(document: Document, value: str) -> bool | None:
 
 
 def _one_sentence(document: Document, _: str) -> bool | None:
-    count = len(_SENTENCE.findall(document.text.strip()))
+    text = _SHORTENED.sub("", document.text.strip())
+    count = len(_SENTENCE.findall(text)) + (_SENTENCE.search(text[-4:]) is None)
     if count <= 1:
         return len(document.text.split()) <= VISIBLE_WORDS or None
     return None if count == 2 else False

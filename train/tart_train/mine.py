@@ -192,4 +192,4 @@ def _contrasts(
         step("contrasting units")
         yield from UnitGroups(embedded, shelf, limit, seed).rows()
         step("contrasting code and documentation")
-        yield from package_groups(settings.packages, shelf, limit, seed)
+        yield from package_groups(settings.packages, shelf, limit // 3, seed)
