@@ -140,7 +140,7 @@ def test_units_of_two_kinds(tmp_path: Path) -> None:
 
 def test_code_and_documentation_of_an_installed_package() -> None:
     shelf = Shelf()
-    groups = by_group(package_groups(["h11"], shelf, 6, 0))
+    groups = by_group(package_groups(["click"], shelf, 6, 0))
     assert 1 <= len(groups) <= 6
     for rows in groups.values():
         assert {row.positives[0].split(":")[1] for row in rows} == {"code", "doc"}

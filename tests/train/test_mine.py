@@ -79,7 +79,7 @@ def test_the_same_seed_gives_the_same_rows(data: Path, tmp_path: Path) -> None:
 
 
 def test_nothing_of_training_is_in_a_contrast_set(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tart_train.contrast_sets.PACKAGES", frozenset({"h11", "surely_not_installed"}))
+    monkeypatch.setattr("tart_train.contrast_sets.PACKAGES", frozenset({"click", "surely_not_installed"}))
     mixture = run(data, tmp_path / "m", MiningSettings(licences=frozenset({"open", "none"})))
     trained = {text for row in mixture for text in row.instructions}
     shown = {
@@ -90,7 +90,7 @@ def test_nothing_of_training_is_in_a_contrast_set(data: Path, tmp_path: Path, mo
     done = CliRunner().invoke(contrast, [str(data), "--out", str(tmp_path / "c"), "--groups", "9"])
     assert done.exit_code == 0, done.output
     names = {path.name for path in (tmp_path / "c").iterdir()}
-    assert names == {"facets_new_aspects", "facets_new_topics", "code_h11"}
+    assert names == {"facets_new_aspects", "facets_new_topics", "code_click"}
     hold_out = HoldOut()
     for name in ("facets_new_aspects", "facets_new_topics"):
         one = RetrievalSet.open(tmp_path / "c" / name)

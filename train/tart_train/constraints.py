@@ -36,6 +36,7 @@ _SHORTENED = re.compile(r"\b(?:Dr|Mr|Mrs|Ms|St|vs|etc|al|Fig|No|Inc|Jr|Sr|approx
 _SENTENCE = re.compile(r"(?<=[^\s.]{2})[.!?]+[\"')\]]*(?:\s+(?=[^a-z\s])|$)")
 _SHORT_FORM = re.compile(r"\([A-Z][A-Za-z]?[A-Z0-9][A-Z0-9-]{0,6}\)")
 _QUOTED = re.compile(r"[\"“][^\"“”]{3,}[\"”]")
+_QUOTED_SINGLY = re.compile("(?<!\\w)['\u2018][^'\u2019]{2,}['\u2019](?!\\w)|``")
 _WORD = re.compile(r"[^\W\d_]{4,}")
 
 
@@ -101,6 +102,12 @@ def _after(document: Document, value: str) -> bool | None:
     return None if any(year > int(value) for year in every) else False
 
 
+def _quotes(document: Document, _: str) -> bool | None:
+    found = _found(lambda text: _QUOTED.search(text) is not None, document)
+    # Single quotes may be quotation marks or apostrophes.
+    return None if found is False and _QUOTED_SINGLY.search(whole(document)) else found
+
+
 def _one_sentence(document: Document, _: str) -> bool | None:
     text = _SHORTENED.sub("", document.text.strip())
     count = len(_SENTENCE.findall(text)) + (_SENTENCE.search(text[-4:]) is None)
@@ -116,7 +123,7 @@ KINDS: Mapping[str, Callable[[Document, str], bool | None]] = MappingProxyType(
         "year": lambda document, _: _found(lambda text: _YEAR.search(text) is not None, document),
         "list": lambda document, _: _found(lambda text: len(_LIST_ITEM.findall(text)) > 1, document),
         "question": lambda document, _: _found(lambda text: "?" in text, document),
-        "quotation": lambda document, _: _found(lambda text: _QUOTED.search(text) is not None, document),
+        "quotation": _quotes,
         "abbreviation": lambda document, _: _found(lambda text: _SHORT_FORM.search(text) is not None, document),
         "shorter": _shorter,
         "one sentence": _one_sentence,
@@ -154,9 +161,10 @@ def constraint_groups(sampled: SampledSet, base: Sequence[str], limit: int, seed
         return
     chance = random.Random(f"{seed}:constraint:{sampled.name}")  # noqa: S311 (a sample, no secret)
     found = [*_answered(sampled), *_titled(sampled)]
+    code = _CODE_UNIT.search(sampled.card.unit) is not None
     frequency = Counter(word for document in sampled.documents for word in set(words(_visible(document))))
     for topic in some(found, limit, chance):
-        for constraint in _constraints(topic, frequency, len(sampled.documents), chance):
+        for constraint in _constraints(topic, frequency, len(sampled.documents), chance, code=code):
             yield from constraint_rows(sampled.name, topic, constraint, base if topic.base else (), chance)
 
 
@@ -211,7 +219,9 @@ def _different(documents: Sequence[Document]) -> list[Document]:
     return list({document.text: document for document in documents}.values())[:_MOST]
 
 
-def _constraints(topic: Topic, frequency: Counter[str], documents: int, chance: random.Random) -> list[Constraint]:
+def _constraints(
+    topic: Topic, frequency: Counter[str], documents: int, chance: random.Random, *, code: bool = False
+) -> list[Constraint]:
     """Constraints that divide a topic's documents, at most `_PER_TOPIC`, one of a kind."""
     chosen: list[Constraint] = []
     kinds = list(KINDS)
@@ -220,6 +230,8 @@ def _constraints(topic: Topic, frequency: Counter[str], documents: int, chance: 
     if chance.random() < 0.5:
         kinds = ["mentions", *(kind for kind in kinds if kind != "mentions")]
     for kind in kinds:
+        if code and kind not in _CODE_KINDS:
+            continue
         constraint = Constraint(kind, _value(kind, topic, frequency, documents, chance))
         if kind in _VALUED and not constraint.value:
             continue
@@ -230,6 +242,9 @@ def _constraints(topic: Topic, frequency: Counter[str], documents: int, chance: 
     return chosen
 
 
+# What a regular expression or a table holds is no question and no quotation.
+_CODE_KINDS = ("mentions", "shorter", "number")
+_CODE_UNIT = re.compile(r"\b(code|command|function|method|manual|program|table)\b")
 _VALUED = ("mentions", "shorter", "after")
 
 

@@ -152,7 +152,8 @@ class RowMiner:
         for part in batches(len(sampled.queries), _BLOCK):
             scores = one.queries[part] @ one.documents.T
             for number, query in enumerate(sampled.queries[part]):
-                taken = {*self._answers(query.text), *(sampled.texts[row] for row in query.positives)}
+                taken = {text_key(query.text), *self._answers(query.text)}
+                taken.update(sampled.texts[row] for row in query.positives)
                 judged = self._judged(sampled, query, scores[number], taken)
                 extra, hard = self._hard(sampled, query, scores[number], taken)
                 other = next(foreign)

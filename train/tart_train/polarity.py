@@ -20,6 +20,8 @@ from tart.readers.python_source import python_documents
 from tart_train.examples import DataError, Example
 from tart_train.groups import Member, group_rows, some
 from tart_train.hold_out import PACKAGES
+from tart_train.normal import normalised
+from tart_train.sampled import text_key
 from tart_train.shelf import Shelf
 from tart_train.units import name_words
 from tart_train.wordings import UNITS, worded
@@ -55,7 +57,7 @@ def _distribution(package: str) -> str:
 
 
 def package_pairs(package: str) -> Iterator[tuple[Document, Document]]:
-    """Code and documentation of each public, documented definition of an installed package.
+    """Code and documentation of each public, documented definition of an installed package; copies once.
 
     Raises:
         DataError: It is not installed, or its licence is not open.
@@ -70,9 +72,12 @@ def package_pairs(package: str) -> Iterator[tuple[Document, Document]]:
         if kind in ("code", "documentation") and len(document.text) >= _SHORTEST:
             named = Document(f"{package}:{document.id}", document.text[:_LONGEST], "", document.metadata)
             found[document.id.partition(":")[2]][str(kind)] = named
+    seen: set[bytes] = set()
     for pair in found.values():
-        if len(pair) == 2:
+        keys = {text_key(document.text) for document in pair.values()}
+        if len(pair) == 2 and not keys & seen:
             yield pair["code"], pair["documentation"]
+        seen |= keys
 
 
 def package_groups(packages: Sequence[str], shelf: Shelf, limit: int, seed: int) -> Iterator[Example]:
@@ -85,9 +90,11 @@ def package_groups(packages: Sequence[str], shelf: Shelf, limit: int, seed: int)
         if package in PACKAGES:
             raise DataError(f"package {package!r} is kept for evaluation; name another")
         chance = random.Random(f"{seed}:package:{package}")  # noqa: S311 (a sample, no secret)
+        asked: set[str] = set()
         for code, documentation in some(list(package_pairs(package)), limit, chance):
             text = package_query(code, documentation, chance)
-            if text:
+            if text and normalised(text) not in asked:
+                asked.add(normalised(text))
                 shelf.put((code, documentation), package)
                 yield from group_rows("code", package, f"{code.id}", text, code_members(code, documentation, chance))
 
