@@ -8,12 +8,12 @@ sets are made of nothing else.
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from tart_train.examples import DataError
+from tart_train.normal import normalised
 
 TOPIC_FIELD, ASPECT_FIELD = "focus", "qtype"
 # Aspects of health topics that no training row asks for or shows.
@@ -23,17 +23,6 @@ PACKAGES = frozenset({"networkx", "pandas"})
 # Sets whose pair of units is compared in evaluation: trained on alone, never against each other.
 UNIT_SETS = frozenset({"pubmedqa_abstract", "pubmedqa_conclusion"})
 _SHARE = 0.08
-
-_NOT_WORD = re.compile(r"[\W_]+")
-
-
-def normalised(text: str) -> str:
-    """Letters and digits only, lower case: what makes two texts the same.
-
-    >>> normalised("What is (are) Glaucoma ?")
-    'what is are glaucoma'
-    """
-    return _NOT_WORD.sub(" ", text.casefold()).strip()
 
 
 def topic_is_held_out(topic: str, share: float = _SHARE) -> bool:

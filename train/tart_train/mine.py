@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tart_train.card import LICENCE_CLASSES
+from tart_train.constraints import constraint_groups
 from tart_train.dataset import RetrievalSet
 from tart_train.examples import DataError, Example
+from tart_train.facets import facet_groups, platform_groups, section_groups
 from tart_train.hold_out import HoldOut
 from tart_train.mixture import Mixture, MixtureWriter
 from tart_train.negatives import Answers, EmbeddedSet, NegativeSettings, RelevanceModel, RowMiner
+from tart_train.polarity import package_groups
 from tart_train.sampled import SampledSet, SamplingLimits, sample
 from tart_train.set_wordings import wordings_of
 from tart_train.shelf import Shelf
+from tart_train.units import UnitGroups
 from tart_train.vector_cache import VectorCache
 
 # Groups of one task of contrasts; more of one kind teach little.
@@ -92,7 +96,7 @@ def mine(
     settings = settings or MiningSettings()
     with MixtureWriter(out, overwrite=overwrite) as writer:
         sets = sampled_sets(folders, settings, step)
-        instructions = {each.name: wordings_of(each.card) for each in sets}
+        instructions = {each.name: found for each in sets if (found := wordings_of(each.card))}
         shelf = Shelf.of(sets)
         counts: Counter[str] = Counter()
         for example in _examples(sets, settings, cache, shelf, reranker, instructions, step):
@@ -164,15 +168,28 @@ def _examples(
     for one in embedded:
         step(f"mining {one.sampled.name}")
         yield from miner.rows(one)
-    yield from _contrasts(embedded, settings, cache, shelf, answers, step)
+    yield from _contrasts(embedded, settings, shelf, instructions, step)
 
 
 def _contrasts(
     embedded: Sequence[EmbeddedSet],
     settings: MiningSettings,
-    cache: VectorCache,
     shelf: Shelf,
-    answers: Answers,
+    instructions: Mapping[str, Sequence[str]],
     step: Callable[[str], None],
-) -> Iterable[Example]:
-    return ()
+) -> Iterator[Example]:
+    """Groups whose rows ask different things of the same documents."""
+    limit, seed = settings.groups, settings.limits.seed
+    if settings.constraints:
+        for one in embedded:
+            step(f"constraining {one.sampled.name}")
+            yield from constraint_groups(one.sampled, instructions.get(one.sampled.name, ()), limit // 5, seed)
+    if settings.contrasts:
+        for one in embedded:
+            step(f"contrasting {one.sampled.name}")
+            for make in (facet_groups, section_groups, platform_groups):
+                yield from make(one, limit, seed)
+        step("contrasting units")
+        yield from UnitGroups(embedded, shelf, limit, seed).rows()
+        step("contrasting code and documentation")
+        yield from package_groups(settings.packages, shelf, limit // 3, seed)

@@ -8,7 +8,7 @@ retrieved from another task's corpus. The last are what its quality on pooled co
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -18,12 +18,17 @@ from numpy.typing import NDArray
 from tart.documents import Document
 from tart_index.exact import ExactSearch
 from tart_train.examples import DataError, Example, Negative
+from tart_train.hold_out import UNIT_SETS
 from tart_train.sampled import SampledQuery, SampledSet, batches, text_key
 
 _BLOCK = 512
 _MAX_POSITIVES = 8
+_CUT_QUERY = 600
+"""Characters; a reranker refuses queries that leave no room for the document."""
 # Hits that are looked at for each one that is wanted.
 _DEPTH = 6
+_LOST_RANK = 20
+"""A positive that the model ranks below this says nothing of what is near: the hits after this rank are taken then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +76,7 @@ class NegativeSettings:
 class RelevanceModel(Protocol):
     """What denoising needs of `tart.reranker.Reranker`."""
 
-    def score(self, query: str, instruction: str, documents: Sequence[Document]) -> Sequence[float]:
+    def score(self, query: str, instruction: str, documents: Sequence[Document]) -> Iterable[float]:
         """How relevant each document is, 0 to 1."""
 
 
@@ -147,7 +152,8 @@ class RowMiner:
         for part in batches(len(sampled.queries), _BLOCK):
             scores = one.queries[part] @ one.documents.T
             for number, query in enumerate(sampled.queries[part]):
-                taken = {*self._answers(query.text), *(sampled.texts[row] for row in query.positives)}
+                taken = {text_key(query.text), *self._answers(query.text)}
+                taken.update(sampled.texts[row] for row in query.positives)
                 judged = self._judged(sampled, query, scores[number], taken)
                 extra, hard = self._hard(sampled, query, scores[number], taken)
                 other = next(foreign)
@@ -185,7 +191,8 @@ class RowMiner:
             return [], []
         if self._reranker is None:
             best = float(scores[list(query.positives)].max())
-            scores = np.where(scores > best - (1 - self._settings.below) * abs(best), -np.inf, scores)
+            ceiling = max(best - (1 - self._settings.below) * abs(best), _score_at(scores, _LOST_RANK))
+            scores = np.where(scores > ceiling, -np.inf, scores)
         rows = [row for row in nearest(scores, wanted * _DEPTH) if sampled.texts[row] not in taken]
         if self._reranker is not None:
             return self._denoised(self._reranker, sampled, query, rows, taken)
@@ -211,7 +218,7 @@ class RowMiner:
         if not unique:
             return [], []
         instruction = next(iter(self._instructions.get(sampled.name, ())), "")
-        given = reranker.score(query.text, instruction, [sampled.documents[row] for row in unique])
+        given = reranker.score(query.text[:_CUT_QUERY], instruction, [sampled.documents[row] for row in unique])
         extra = [row for row, score in zip(unique, given, strict=True) if score > self._settings.high]
         hard = [
             Negative(sampled.documents[row].id, "hard", float(score))
@@ -224,7 +231,12 @@ class RowMiner:
 
     def _foreign(self, one: EmbeddedSet) -> Iterator[list[_Hit]]:
         """For each query, the nearest documents of other families, best first."""
-        others = [each for each in self._sets if each.sampled.family != one.sampled.family and len(each.documents)]
+        kept = UNIT_SETS if one.sampled.name in UNIT_SETS else frozenset[str]()
+        others = [
+            each
+            for each in self._sets
+            if each.sampled.family != one.sampled.family and each.sampled.name not in kept and len(each.documents)
+        ]
         if not self._settings.unfollowing or not others:
             while True:
                 yield []
@@ -276,6 +288,11 @@ class _Hit(NamedTuple):
     one: EmbeddedSet
     row: int
     score: float
+
+
+def _score_at(scores: NDArray[np.float32], rank: int) -> float:
+    """The score at a rank, counted from 1; the lowest there is where there are fewer documents."""
+    return float(-np.partition(-scores, rank - 1)[rank - 1]) if len(scores) >= rank else -np.inf
 
 
 def nearest(scores: NDArray[np.float32], count: int) -> list[int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tart_train.card import Card
 from tart_train.examples import check_instructions
+from tart_train.instruction_table import InstructionTable
 
 _TEMPLATES = (
     "Find the {unit} that fits this {query}: the task is to {intent}",
@@ -20,16 +21,19 @@ _TEMPLATES = (
 def wordings_of(card: Card) -> tuple[str, ...]:
     """Wordings of a set: those of its own card, else the packaged ones, else some made of the card's parts.
 
+    A set whose wordings speak of a facet has none that would do for all rows.
+
     Raises:
         DataError: A wording is empty.
     """
-    found = card.instructions or _packaged(card.name) or _composed(card)
+    table = InstructionTable.packaged()
+    known = card.name in table or card.instructions or card.facets
+    own = table.for_card(card) if known else None
+    if own is not None and own.facets:
+        return ()
+    found = (own.train if own is not None else ()) or _composed(card)
     check_instructions(found, f"set {card.name!r}")
     return found
-
-
-def _packaged(name: str) -> tuple[str, ...]:
-    return ()
 
 
 def _composed(card: Card) -> tuple[str, ...]:

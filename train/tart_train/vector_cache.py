@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -49,7 +48,7 @@ class VectorCache:
     """Embeds what is not there yet, window by window; each window is safe on disk before the next begins.
 
     Vectors are kept in half precision: ranks of mined negatives need no more. One file of 16-byte keys and one of
-    vectors grow together; after a crash the longer one is cut back.
+    vectors grow together; after a crash the longer one is cut back. Several processes may share a cache.
 
     Args:
         folder: Of the cache; one folder within it for each model.
@@ -57,7 +56,7 @@ class VectorCache:
         on_texts: Is told how many texts are done, for a progress bar.
 
     Raises:
-        DataError: Another process writes to this cache.
+        DataError: The cache is damaged.
     """
 
     def __init__(self, folder: Path, encoder: TextEncoder, on_texts: Callable[[int], None] | None = None) -> None:
@@ -91,26 +90,33 @@ class VectorCache:
     def _vectors(
         self, keys: Sequence[bytes], encode: Callable[[Sequence[int]], NDArray[np.float32]]
     ) -> NDArray[np.float32]:
-        if any(key not in self._rows for key in keys):
-            with self._writing():
-                numbers = list({key: number for number, key in enumerate(keys) if key not in self._rows}.values())
-                for start in range(0, len(numbers), WINDOW):
-                    window = numbers[start : start + WINDOW]
-                    self._append([keys[number] for number in window], encode(window))
-                    if self._on_texts is not None:
-                        self._on_texts(len(window))
+        numbers = list({key: number for number, key in enumerate(keys) if key not in self._rows}.values())
+        for start in range(0, len(numbers), WINDOW):
+            window = numbers[start : start + WINDOW]
+            self._append([keys[number] for number in window], encode(window))
+            if self._on_texts is not None:
+                self._on_texts(len(window))
         if not keys:
             return np.empty((0, self._encoder.dim), np.float32)
         stored = np.memmap(self._vector_file, np.float16, "r", shape=(len(self._rows), self._encoder.dim))
         return stored[[self._rows[key] for key in keys]].astype(np.float32)
 
     def _append(self, keys: Sequence[bytes], vectors: NDArray[np.float32]) -> None:
-        with self._vector_file.open("ab") as file:
-            file.write(vectors.astype(np.float16).tobytes())
-        with self._key_file.open("ab") as file:
-            file.write(b"".join(keys))
-        for key in keys:
-            self._rows[key] = len(self._rows)
+        """Adds what no other process added meanwhile, after both files are cut to what is whole."""
+        from filelock import FileLock
+
+        with FileLock(self._lock_file):
+            self._read_keys()
+            for file, bytes_each in ((self._key_file, _KEY_BYTES), (self._vector_file, 2 * self._encoder.dim)):
+                with file.open("ab") as stream:
+                    stream.truncate(len(self._rows) * bytes_each)
+            new = [number for number, key in enumerate(keys) if key not in self._rows]
+            with self._vector_file.open("ab") as stream:
+                stream.write(vectors[new].astype(np.float16).tobytes())
+            with self._key_file.open("ab") as stream:
+                stream.write(b"".join(keys[number] for number in new))
+            for number in new:
+                self._rows[keys[number]] = len(self._rows)
 
     def _read_keys(self) -> None:
         content = self._key_file.read_bytes() if self._key_file.exists() else b""
@@ -120,18 +126,3 @@ class VectorCache:
         self._rows = {content[start : start + _KEY_BYTES]: row for row, start in enumerate(starts)}
         if len(self._rows) != count:
             raise DataError(f"{self._key_file}: a key stands twice; delete the cache folder {self._key_file.parent}")
-
-    @contextmanager
-    def _writing(self) -> Iterator[None]:
-        """Holds the cache for this process, with both files cut to what is whole."""
-        from filelock import FileLock, Timeout
-
-        try:
-            with FileLock(self._lock_file, timeout=0):
-                self._read_keys()  # Another process may have appended since.
-                for file, bytes_each in ((self._key_file, _KEY_BYTES), (self._vector_file, 2 * self._encoder.dim)):
-                    with file.open("ab") as stream:
-                        stream.truncate(len(self._rows) * bytes_each)
-                yield
-        except Timeout as error:
-            raise DataError(f"{self._key_file.parent}: another process writes this cache; wait for it") from error
