@@ -14,6 +14,7 @@ from tart_train.eval_cli import evaluate
 from tart_train.evaluation.levels import read_levels
 from tart_train.evaluation.many_values import _repeated
 from tart_train.examples import DataError
+from tests.tiny_models import tiny_cross_encoder, tiny_encoder
 from tests.train.small_world import colours, fruit, tools
 
 MODEL = "all-MiniLM-L6-v2"
@@ -63,6 +64,16 @@ def test_the_shipped_model_on_small_sets(tmp_path: Path) -> None:
     assert markdown.output.strip() == (tmp_path / "c" / "compare.md").read_text().strip()
 
 
+def test_a_reranker_by_name(tmp_path: Path) -> None:
+    folder, contrast = fruit(tmp_path / "data"), colours(tmp_path / "contrast")
+    model, reranker = tiny_encoder(tmp_path / "model"), tiny_cross_encoder(tmp_path / "reranker")
+    named = ("--rerank", reranker, "--rerank-depth", 3)
+    body = told(model, "--sets", folder, "--contrast", contrast, *named, "--out", tmp_path / "out", *FAST[:4], "--json")
+    assert body["reranker"]["fingerprint"].startswith("sha256:")
+    assert "right+rerank" in body["mean"]
+    assert (tmp_path / "out" / "runs" / "fruit.right+rerank.closed.trec").is_file()
+
+
 def test_options_of_many_values() -> None:
     names = {"--sets", "--contrast"}
     given = ["m", "--sets", "a", "b", "c", "--out", "o", "--contrast", "d", "e", "--sets=f", "-"]
@@ -74,9 +85,7 @@ def test_mistakes_are_one_line(tmp_path: Path) -> None:
     folder = fruit(tmp_path / "data")
     missing = run(MODEL, "--sets", tmp_path / "gone", "--out", tmp_path / "out")
     assert isinstance(missing.exception, DataError)
-    reranker = tmp_path / "reranker"
-    reranker.mkdir()
-    (reranker / "config.json").write_text('{"architectures": ["BertForSequenceClassification"]}')
+    reranker = tiny_cross_encoder(tmp_path / "reranker")
     refused = run(reranker, "--sets", folder, "--out", tmp_path / "out")
     assert isinstance(refused.exception, ModelError)
     assert "which gives no text vectors" in str(refused.exception)
@@ -109,7 +118,11 @@ def test_missing_libraries_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     import sys
 
     from tart_train.evaluation.measures import Judge
+    from tart_train.evaluation.plots import figure_class
 
     monkeypatch.setitem(sys.modules, "pytrec_eval", None)
-    with pytest.raises(DependencyError, match="pip install ir-measures"):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    with pytest.raises(DependencyError, match="no matplotlib is installed"):
+        figure_class()
+    with pytest.raises(DependencyError, match=r"pip install 'tart-retrieval\[train\]'"):
         Judge(["q"], {"q": {"a": 1}})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,7 @@ class Judge:
     """
 
     def __init__(self, queries: Sequence[str], grades: Mapping[str, Mapping[str, int]]) -> None:
-        measures = _ir_measures()
+        measures = ir_measures()
         self._names = {measures.nDCG @ 10: NDCG, measures.R @ 100: RECALL, measures.Success @ 5: SUCCESS}
         self._rows = {query: row for row, query in enumerate(queries)}
         qrels = {query: dict(grades[query]) for query in queries}
@@ -87,10 +88,14 @@ def spread(scores: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np
     return deviation, np.divide(deviation, mean, out=np.zeros_like(mean), where=mean > 0)
 
 
-def _ir_measures() -> Any:
+def ir_measures() -> Any:
+    """The module ir_measures, with its provider.
+
+    Raises:
+        DependencyError: One of them is not installed.
+    """
     try:
-        import ir_measures
-        import pytrec_eval  # noqa: F401
+        import_module("pytrec_eval")
+        return import_module("ir_measures")
     except ImportError as error:
-        raise DependencyError("no ir-measures is installed; install it: pip install ir-measures") from error
-    return ir_measures
+        raise DependencyError("no ir-measures is installed; pip install 'tart-retrieval[train]'") from error

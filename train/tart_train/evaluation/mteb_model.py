@@ -11,6 +11,7 @@ mteb is no dependency: nothing of it is imported before a model's metadata are a
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -136,7 +137,7 @@ def model_meta(name: str, encoder: Encoder | None = None) -> Any:
         DependencyError: mteb is not installed.
     """
     try:
-        from mteb.models.model_meta import ModelMeta
+        meta = import_module("mteb.models.model_meta").ModelMeta
     except ImportError as error:
         raise DependencyError("no mteb is installed; install it: pip install 'mteb>=2'") from error
     short = name.rstrip("/").rpartition("/")[2]
@@ -151,7 +152,7 @@ def model_meta(name: str, encoder: Encoder | None = None) -> Any:
         "use_instructions": encoder.input_format.takes_instruction if encoder else None,
         "framework": ["PyTorch"],
     }
-    return ModelMeta.create_empty(about)
+    return meta.create_empty(about)
 
 
 def _documents(inputs: Iterable[Mapping[str, Any]]) -> Iterable[Document]:

@@ -113,12 +113,21 @@ def _legend(axis: Axes) -> None:
     axis.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, frameon=False)
 
 
-def _figure(rows: int) -> Figure:
+def figure_class() -> type[Figure]:
+    """What a plot is drawn on.
+
+    Raises:
+        DependencyError: matplotlib is not installed.
+    """
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise DependencyError("no matplotlib is installed; install it: pip install matplotlib") from error
-    return Figure(figsize=(10, 1.4 + _ROW * rows), layout="constrained")
+        raise DependencyError("no matplotlib is installed; pip install 'tart-retrieval[train]'") from error
+    return Figure
+
+
+def _figure(rows: int) -> Figure:
+    return figure_class()(figsize=(10, 1.4 + _ROW * rows), layout="constrained")
 
 
 def _svg(drawn: Figure) -> str:

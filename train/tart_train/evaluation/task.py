@@ -9,6 +9,8 @@ from typing import Any
 from tart.encoder import Encoder
 from tart_train.evaluation.judged_set import open_sets
 from tart_train.evaluation.levels import read_levels
+from tart_train.evaluation.measures import ir_measures
+from tart_train.evaluation.plots import figure_class
 from tart_train.evaluation.reranking import PairScorer
 from tart_train.evaluation.run import evaluate
 from tart_train.evaluation.settings import EvaluationSettings
@@ -22,7 +24,12 @@ def run_evaluation(
 
     Returns:
         What `report.json` holds.
+
+    Raises:
+        DependencyError: A library that the reports need is missing; said before anything is encoded.
     """
+    ir_measures()
+    figure_class()
     asked = EvaluationSettings(
         paraphrases=settings["paraphrases"],
         limit_queries=settings["limit_queries"],
