@@ -40,7 +40,18 @@ def test_imports_run_one_way(package: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["tart", "tart.readers", "tart_index", "tart_index.cli", "tart_index.search_cli", "tart_serve.cli"]
+    "module",
+    [
+        "tart",
+        "tart.readers",
+        "tart_index",
+        "tart_index.cli",
+        "tart_index.search_cli",
+        "tart_serve.cli",
+        "tart_train.data_cli",
+        "tart_train.eval_cli",
+        "tart_train.train_cli",
+    ],
 )
 def test_loads_without_heavy_libraries(module: str) -> None:
     heavy = "{'torch', 'transformers', 'sentence_transformers', 'faiss', 'pyarrow', 'fastapi', 'numpy', 'rich'}"

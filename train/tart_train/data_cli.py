@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from tart_train.contrast_cli import contrast
+from tart_train.mine_cli import mine
+
 if TYPE_CHECKING:
     from tart_train.dataset import RetrievalSet
     from tart_train.leakage import EvaluationTexts
@@ -25,10 +28,14 @@ _LICENCE_CLASSES = ("open", "research", "none")
 
 @click.group()
 def data() -> None:
-    """Look at, check and convert data sets for training and evaluation.
+    """Look at, check, convert and mine data sets for training and evaluation.
 
     A data set is a folder with corpus.jsonl, queries.jsonl, qrels.tsv (plain, .gz or .zst) and card.json.
     """
+
+
+data.add_command(mine)
+data.add_command(contrast)
 
 
 @data.command("list")

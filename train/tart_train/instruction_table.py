@@ -172,7 +172,7 @@ def read_instructions(file: Path) -> SetInstructions:
     Raises:
         DataError: It cannot be read or is malformed.
     """
-    import yaml  # type: ignore[import-untyped]
+    import yaml
 
     try:
         values = yaml.safe_load(read_bytes(file))
