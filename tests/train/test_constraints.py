@@ -103,6 +103,8 @@ def test_polarity_is_a_kind_of_negative() -> None:
         (Constraint("one sentence"), "Dr. J. K. Row met Mr. Fig et al. there", True),
         (Constraint("one sentence"), "Here is one. - stone - wood", None),
         (Constraint("list"), "- one\n- two", True),
+        (Constraint("question"), "Why (or when)? Nobody knows.", True),
+        (Constraint("question"), "GET index/search?size=1", None),
         (Constraint("quotation"), "It's the dog's bone", False),
         (Constraint("quotation"), "They say 'the long one' here", None),
     ],

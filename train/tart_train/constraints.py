@@ -36,6 +36,7 @@ _SHORTENED = re.compile(r"\b(?:Dr|Mr|Mrs|Ms|St|vs|etc|al|Fig|No|Inc|Jr|Sr|approx
 _SENTENCE = re.compile(r"(?<=[^\s.]{2})[.!?]+[\"')\]]*(?:\s+(?=[^a-z\s])|$)")
 _SHORT_FORM = re.compile(r"\([A-Z][A-Za-z]?[A-Z0-9][A-Z0-9-]{0,6}\)")
 _QUOTED = re.compile(r"[\"“][^\"“”]{3,}[\"”]")
+_ASKED = re.compile(r"\w[\"')\]]*\?+(?=[\"')\]]*(?:\s|$))")
 _QUOTED_SINGLY = re.compile("(?<!\\w)['\u2018][^'\u2019]{2,}['\u2019](?!\\w)|``")
 _WORD = re.compile(r"[^\W\d_]{4,}")
 
@@ -108,6 +109,12 @@ def _quotes(document: Document, _: str) -> bool | None:
     return None if found is False and _QUOTED_SINGLY.search(whole(document)) else found
 
 
+def _asks(document: Document, _: str) -> bool | None:
+    found = _found(lambda text: _ASKED.search(text) is not None, document)
+    # The question mark of an address or a pattern asks nothing.
+    return None if found is False and "?" in whole(document) else found
+
+
 def _one_sentence(document: Document, _: str) -> bool | None:
     text = _SHORTENED.sub("", document.text.strip())
     count = len(_SENTENCE.findall(text)) + (_SENTENCE.search(text[-4:]) is None)
@@ -122,7 +129,7 @@ KINDS: Mapping[str, Callable[[Document, str], bool | None]] = MappingProxyType(
         "number": lambda document, _: _found(lambda text: any(char.isdigit() for char in text), document),
         "year": lambda document, _: _found(lambda text: _YEAR.search(text) is not None, document),
         "list": lambda document, _: _found(lambda text: len(_LIST_ITEM.findall(text)) > 1, document),
-        "question": lambda document, _: _found(lambda text: "?" in text, document),
+        "question": _asks,
         "quotation": _quotes,
         "abbreviation": lambda document, _: _found(lambda text: _SHORT_FORM.search(text) is not None, document),
         "shorter": _shorter,
