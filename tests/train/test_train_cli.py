@@ -90,6 +90,25 @@ def test_peft_loads_the_adapter_and_gets_the_merged_models_vectors(trained: Path
     assert np.abs(vectors(trained / "base") - vectors(trained / "run" / "merged")).max() > 1e-3
 
 
+def test_the_encoder_loads_the_adapter_as_it_is_and_scaled(trained: Path) -> None:
+    np.testing.assert_allclose(vectors(trained / "run" / "model"), vectors(trained / "run" / "merged"), atol=1e-6)
+    call("export", trained / "run", "--out", trained / "none-of-it", "--scale", 0)
+    np.testing.assert_allclose(vectors(trained / "none-of-it"), vectors(trained / "base"), atol=1e-6)
+
+
+def test_an_adapter_is_no_base_and_another_base_is_noticed(trained: Path) -> None:
+    recipe_file(trained, base=str(trained / "run" / "model"))
+    with pytest.raises(ModelError, match="is an adapter; wanted whole weights to start from"):
+        call("dual", trained / "recipe.yaml", "--out", trained / "bad")
+    call("export", trained / "run", "--out", trained / "moved")
+    file = trained / "moved" / "adapter_config.json"
+    settings = json.loads(file.read_text(encoding="utf-8"))
+    other = trained / "run" / "merged"
+    file.write_text(json.dumps({**settings, "base_model_name_or_path": str(other)}), encoding="utf-8")
+    with pytest.raises(ModelError, match=r"was trained on .* found it as"):
+        Encoder.load(str(trained / "moved"))
+
+
 def test_export_scales_between_base_and_trained(trained: Path) -> None:
     for scale in (0, 1):
         call("export", trained / "run", "--out", trained / f"scaled-{scale}", "--scale", scale, "--merged")

@@ -17,7 +17,7 @@ LicenceClass = Literal["open", "research", "none"]
 LICENCE_CLASSES: tuple[str, ...] = get_args(LicenceClass)
 CARD_FILE = "card.json"
 
-_TEXTS = ("name", "intent", "domain", "unit", "query_unit", "licence", "licence_class")
+_TEXTS = ("name", "intent", "domain", "unit", "query_unit", "licence", "licence_class", "source", "source_repo")
 _LISTS = ("instructions", "held_out_instructions")
 
 
@@ -33,6 +33,7 @@ class Card:
         query_unit: What one query is ("question").
         licence: In words.
         licence_class: Only `open` sets may go into weights that are given away; `none`: nothing is stated.
+        source: Where the data were taken from, for attribution; a card may call it ``source_repo``.
         facet_field: The metadata key of queries and documents that the instruction talks about; `None`: no facet set.
         instructions: Wordings for training, in place of the packaged ones.
         held_out_instructions: Wordings that only evaluation uses.
@@ -49,6 +50,7 @@ class Card:
     query_unit: str = ""
     licence: str = ""
     licence_class: LicenceClass = "none"
+    source: str = ""
     facet_field: str | None = None
     instructions: tuple[str, ...] = ()
     held_out_instructions: tuple[str, ...] = ()
@@ -104,6 +106,7 @@ class Card:
                 "and an object of such lists for facets"
             )
         known = {entry.name: values[entry.name] for entry in fields(cls) if values.get(entry.name) is not None}
+        known.setdefault("source", values.get("source_repo", ""))
         for name in _LISTS:
             if name in known:
                 known[name] = tuple(known[name])

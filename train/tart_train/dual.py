@@ -13,7 +13,7 @@ import torch
 
 from tart.engines.hardware import Hardware
 from tart.formats import preset
-from tart.models import ModelFolder
+from tart.models import save_base
 from tart_train.allocator import keep_freed_memory
 from tart_train.checkpoints import last_checkpoint, publish, remove_checkpoints, step_of
 from tart_train.contrastive import Anchors, ContrastiveLoss, anchored
@@ -28,7 +28,7 @@ from tart_train.model_card import write_card
 from tart_train.pace import Pace
 from tart_train.recipe import RecipeError, to_mapping
 from tart_train.sampling import Schedule
-from tart_train.text_model import TextModel, load_model, transformer_of
+from tart_train.text_model import TextModel, load_model, open_base, transformer_of
 from tart_train.trainer import Trainer, training_arguments
 from tart_train.training_log import TrainingLog, read_metrics
 from tart_train.training_plot import plot_training
@@ -79,7 +79,7 @@ class DualRun:
     ) -> None:
         self.recipe = recipe
         self.run = run
-        self.folder = ModelFolder.open(recipe.base)
+        self.folder = open_base(recipe.base)
         self.mixture = Mixture.open(here / recipe.mixture)
         check_licences(self.mixture, recipe.licences)
         self.input_format = preset(recipe.inputs.format) if recipe.inputs.format else self.folder.input_format
@@ -191,6 +191,7 @@ class DualRun:
             model.save(str(part), create_model_card=False)
         else:
             save_adapter(transformer_of(model), config, part)
+            save_base(part, self.folder.fingerprint())
         self.input_format.save(part)
         plot_training(self.run, part)
         write_card(part, describe(self.recipe), dict(self.mixture.card.get("sets", {})), read_metrics(self.run))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from tart.models import DEFAULT_MODEL
+from tart.model_folders import BASE_MODEL
 from tart_train.recipe import (
     CheckpointSettings,
     DevSettings,
@@ -75,7 +75,7 @@ class DualRecipe:
     mixture: str
     steps: int
     name: str = "tart-dual"
-    base: str = DEFAULT_MODEL
+    base: str = BASE_MODEL
     method: Literal["lora", "full"] = "lora"
     seed: int = 0
     licences: tuple[Literal["open", "research", "none"], ...] = ()

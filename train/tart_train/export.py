@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from tart.errors import ModelError
 from tart.formats import FILE_NAME
-from tart.models import ModelFolder
+from tart.models import ADAPTER_FILE, ModelFolder
 from tart_train.checkpoints import publish
 from tart_train.dual import MODEL
 from tart_train.text_model import load_model, transformer_of
@@ -49,7 +49,9 @@ def export(run: Path, out: Path, *, scale: float = 1.0, whole: bool = False, bas
         else:
             scaled = {name: each * scale if ".lora_B." in name else each for name, each in tensors.items()}
             save_file(scaled, part / WEIGHTS, metadata={"format": "pt"})
-            shutil.copy(source / CONFIG, part / CONFIG)
+            for name in (CONFIG, ADAPTER_FILE):
+                if (source / name).is_file():
+                    shutil.copy(source / name, part / name)
         for name in (FILE_NAME, "README.md"):
             if (source / name).is_file():
                 shutil.copy(source / name, part / name)

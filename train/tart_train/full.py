@@ -30,6 +30,7 @@ from tart_train.pair_inputs import PairBatch, PairCollator, WordingRoom, fitting
 from tart_train.pair_model import PairModel, PairStep
 from tart_train.recipe import RecipeError, to_mapping
 from tart_train.sampling import Schedule
+from tart_train.text_model import open_base
 from tart_train.trainer import Trainer, training_arguments
 from tart_train.training_log import TrainingLog, read_metrics
 from tart_train.training_plot import plot_training
@@ -61,7 +62,7 @@ class FullRun:
     ) -> None:
         self.recipe = recipe
         self.run = run
-        self.folder = ModelFolder.open(recipe.base)
+        self.folder = open_base(recipe.base)
         self.mixture = Mixture.open(here / recipe.mixture)
         check_licences(self.mixture, recipe.licences)
         self.pair_format = _pair_format(recipe, self.folder)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from tart.models import DEFAULT_MODEL
+from tart.model_folders import BASE_MODEL
 from tart_train.recipe import CheckpointSettings, LoraSettings, OptimizerSettings, RecipeError, SamplingSettings
 
 
@@ -84,7 +84,7 @@ class FullRecipe:
     mixture: str
     steps: int
     name: str = "tart-full"
-    base: str = DEFAULT_MODEL
+    base: str = BASE_MODEL
     method: Literal["lora", "full"] = "lora"
     pooling: Literal["sides", "mean", "cls"] = "sides"
     dropout: float = 0.1

@@ -142,6 +142,7 @@ def _licence(each: SampledSet) -> dict[str, Any]:
     return {
         "licence": each.card.licence,
         "licence_class": each.card.licence_class,
+        "source": each.card.source,
         "queries": len(each.queries),
         "documents": len(each.documents),
         "left_out": each.left_out,

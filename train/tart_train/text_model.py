@@ -16,6 +16,21 @@ from tart.models import ModelFolder
 from tart.tokens import Tokens
 
 
+def open_base(name: str) -> ModelFolder:
+    """The folder of a model to start from.
+
+    Raises:
+        ModelError: There is none, or it is an adapter, which has no weights to put a new one on.
+    """
+    folder = ModelFolder.open(name)
+    if folder.adapter is not None:
+        raise ModelError(
+            f"model {name!r} is an adapter; wanted whole weights to start from: its base, or what "
+            "tart train export --merged makes of it"
+        )
+    return folder
+
+
 def load_model(folder: ModelFolder, device: str) -> Any:
     """The base model in float32, without dropout and with its embeddings frozen.
 
