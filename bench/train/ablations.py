@@ -85,7 +85,7 @@ def variants(recipe: DualRecipe, tasks: Mapping[str, int]) -> list[Variant]:
 
     followed = tuple(kind for kind in recipe.inputs.negative_kinds or NEGATIVE_KINDS if kind != "unfollowing")
     kinds = replace(recipe, inputs=replace(recipe.inputs, negative_kinds=followed))
-    return [
+    known = [
         Variant(BASE, "not trained", None),
         Variant(FULL, f"as it stands: {recipe.inputs.no_instruction:.0%} of rows bare", recipe),
         Variant("no unfollowing negatives", "inputs.negative_kinds without `unfollowing`", kinds),
@@ -100,6 +100,8 @@ def variants(recipe: DualRecipe, tasks: Mapping[str, int]) -> list[Variant]:
             for share in (0.0, 0.3, 0.5)
         ),
     ]
+    # A mixture without such tasks, or a recipe that is like this already, makes some the full one again.
+    return [variant for variant in known if variant.name == FULL or variant.recipe != recipe]
 
 
 def read(recipe: Path, steps: int | None) -> DualRecipe:

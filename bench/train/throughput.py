@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tart.documents import Document
+from tart.engines.hardware import available_cpus
 from tart.instructions import Instruction
 from tart.tokens import read_tokenizer
 from tart_train.dual_recipe import DualRecipe
@@ -132,6 +133,7 @@ class Settings(NamedTuple):
     batch_size: int
     warmup: int
     steps: int
+    threads: int
 
     @property
     def total(self) -> int:
@@ -171,7 +173,9 @@ def train_ours(variant: Variant, settings: Settings) -> list[float]:
         checkpoints=CheckpointSettings(minutes=0),
     )
     with tempfile.TemporaryDirectory(dir=settings.folder) as run:
-        DualRun(recipe, Path(run), Path(settings.folder), device=settings.device).train(fresh=True)
+        DualRun(recipe, Path(run), Path(settings.folder), device=settings.device, threads=settings.threads).train(
+            fresh=True
+        )
         rows = [row for row in read_metrics(Path(run)) if "loss" in row]
     expected = [int(sum(lengths)) for lengths in step_lengths(settings)]
     if [row["tokens"] for row in rows] != expected:
@@ -310,6 +314,7 @@ def work(task: str, settings: Settings) -> dict[str, Any]:
     """What a subprocess does: trains one variant, or measures the machine's matrix product."""
     import torch
 
+    torch.set_num_threads(settings.threads)
     if task == "product":
         return product_peak(settings.device)
     variant = Variant(*json.loads(task))
@@ -420,9 +425,9 @@ def report(settings: Settings, rounds: int, wanted: str, precisions: Sequence[st
         for step in timed
         for part in (step[: settings.batch_size], step[settings.batch_size :: 2], step[settings.batch_size + 1 :: 2])
     )
-    body = f"""Medians of {rounds} rounds in turn (range in brackets), every variant in a process of its own:
-{settings.steps} steps after {settings.warmup} of warm-up, batches of {settings.batch_size} queries under their
-instructions, each with one positive and one negative. {source} The batches are the same for all: {tokens:,} real tokens
+    body = f"""Medians of {rounds} rounds in turn (range in brackets), every variant in a process of its own with
+{settings.threads} threads: {settings.steps} steps after {settings.warmup} of warm-up, batches of {settings.batch_size} queries
+under their instructions, each with one positive and one negative. {source} The batches are the same for all: {tokens:,} real tokens
 in the timed steps, {tokens / len(timed):,.0f} a step, at most {longest} in a text. Padding is not counted: a trainer
 that pads each column to its longest text reads {padded / tokens:.2f} times as many.
 
@@ -469,6 +474,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=6, help="timed steps")
     parser.add_argument("--warmup", type=int, default=2, help="steps before them")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=available_cpus())
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--precisions", nargs="+", choices=NUMBERS, default=list(NUMBERS))
     parser.add_argument("--only", default="", help="variants whose name holds this, for example ', lora, bf16'")
@@ -479,7 +485,9 @@ def main() -> None:
         print(json.dumps(work(given.task, Settings(*json.loads(given.settings)))))
         return
     with tempfile.TemporaryDirectory() as folder:
-        settings = Settings(folder, given.base, given.device, given.batch_size, given.warmup, given.steps)
+        settings = Settings(
+            folder, given.base, given.device, given.batch_size, given.warmup, given.steps, given.threads
+        )
         write_rows(Path(folder) / ROWS, given.mixture, given.base, settings.total * settings.batch_size)
         source = "Rows are those of a mixture." if given.mixture else "Rows are random words of a mixture's lengths."
         report(settings, given.rounds, given.only, given.precisions, source)

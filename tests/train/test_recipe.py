@@ -68,3 +68,5 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 def test_differing_keys_are_dotted() -> None:
     one = {"a": 1, "b": {"c": 1, "d": 2}, "e": 3}
     assert differing_keys(one, {"a": 1, "b": {"c": 2, "d": 2}}) == ["b.c", "e"]
+    assert differing_keys({}, {"kinds": []}) == []
+    assert differing_keys({}, {"kinds": ["hard"]}) == ["kinds"]
