@@ -219,8 +219,9 @@ def main() -> None:
     parts = [
         f"base: {about(base)}\n\nours: {about(ours)}\n\n"
         + (f"reranked: {about(both)}\n\n" if both else "")
-        + f"{len(sets)} sets with {queries:,} queries, {len(base.queries['contrast'])} contrast sets. Points; nDCG@10\n"
-        "is the mean over sets. Differences are paired by query: 95 % bootstrap intervals, p of the randomisation test.",
+        + f"{len(sets)} sets with {queries:,} queries, {len(base.queries['contrast'])} contrast sets. Points;\n"
+        "nDCG@10 is the mean over sets. Differences are paired by query: 95 % bootstrap intervals, p of the\n"
+        "randomisation test.",
         f"## Goals\n\n{table(HEADER, rows)}",
     ]
     shown, contrast = obedience(base, ours)

@@ -426,10 +426,11 @@ def report(settings: Settings, rounds: int, wanted: str, precisions: Sequence[st
         for part in (step[: settings.batch_size], step[settings.batch_size :: 2], step[settings.batch_size + 1 :: 2])
     )
     body = f"""Medians of {rounds} rounds in turn (range in brackets), every variant in a process of its own with
-{settings.threads} threads: {settings.steps} steps after {settings.warmup} of warm-up, batches of {settings.batch_size} queries
-under their instructions, each with one positive and one negative. {source} The batches are the same for all: {tokens:,} real tokens
-in the timed steps, {tokens / len(timed):,.0f} a step, at most {longest} in a text. Padding is not counted: a trainer
-that pads each column to its longest text reads {padded / tokens:.2f} times as many.
+{settings.threads} threads: {settings.steps} steps after {settings.warmup} of warm-up, batches of
+{settings.batch_size} queries under their instructions, each with one positive and one negative. {source} The batches
+are the same for all: {tokens:,} real tokens in the timed steps, {tokens / len(timed):,.0f} a step, at most {longest} in
+a text. Padding is not counted: a trainer that pads each column to its longest text reads {padded / tokens:.2f}
+times as many.
 
 {table(header, rows)}
 
