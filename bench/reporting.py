@@ -41,8 +41,8 @@ class Spread(NamedTuple):
         return f"{self.median:{spec}} ({self.low:{spec}} to {self.high:{spec}})"
 
 
-def machine() -> dict[str, str]:
-    """Processor, memory and versions, as a report names them."""
+def machine(libraries: Sequence[str] = ()) -> dict[str, str]:
+    """Processor, memory and versions, as a report names them; `libraries` are named besides the usual ones."""
     capabilities = torch.cpu.get_capabilities()
     flags = [flag for flag in ("avx2", "avx512_f", "avx512_vnni", "avx512_bf16", "amx_bf16") if capabilities.get(flag)]
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
@@ -51,7 +51,7 @@ def machine() -> dict[str, str]:
         "memory": f"{memory:.0f} GiB",
         "system": f"{platform.system()} {platform.release()}, Python {platform.python_version()}",
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else "none",
-        "libraries": ", ".join(f"{name} {version(name)}" for name in _LIBRARIES),
+        "libraries": ", ".join(f"{name} {version(name)}" for name in (*_LIBRARIES, *libraries)),
     }
 
 
@@ -79,9 +79,16 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
 
 
-def write(folder: Path, title: str, body: str, figures: Mapping[str, Any], name: str = "report") -> None:
-    """Writes NAME.md and NAME.json and shows the first."""
-    told = machine()
+def write(
+    folder: Path,
+    title: str,
+    body: str,
+    figures: Mapping[str, Any],
+    name: str = "report",
+    libraries: Sequence[str] = (),
+) -> None:
+    """Writes NAME.md and NAME.json and shows the first; `libraries` are named besides the usual ones."""
+    told = machine(libraries)
     about = table(["machine", ""], list(told.items())).replace("--:", "---")
     text = f"# {title}\n\n{body}\n\n{about}\n"
     (folder / f"{name}.md").write_text(text, encoding="utf-8")

@@ -112,6 +112,14 @@ def test_negatives_are_drawn_from_as_many_kinds_as_there_are() -> None:
     assert sorted(every(row, 0).negatives) == sorted(each.id for each in negatives)
 
 
+def test_only_the_kinds_of_negatives_that_the_recipe_names_are_drawn() -> None:
+    settings = InputSettings(no_instruction=0.0, negatives_per_query=9, negative_kinds=("hard", "random"))
+    drawn = Drawing({"faq": ["one"]}, settings, 0)(example(), 0).negatives
+    assert sorted(drawn) == ["n2", "n3"]
+    none = replace(settings, negative_kinds=("judged",))
+    assert Drawing({"faq": ["one"]}, none, 0)(example(), 0).negatives == ()
+
+
 def test_a_set_without_wordings_and_a_wording_without_room_are_refused(
     base: Path, mixture: Mixture, tmp_path: Path
 ) -> None:

@@ -43,6 +43,10 @@ def test_a_recipe_is_read_with_its_defaults(tmp_path: Path) -> None:
         ("mixture: m\nsteps: 1\nlora: 8", r"lora is 8 \(int\); wanted keys and values"),
         ("mixture: m\nsteps: 1\nlora: {targets: query}", r"lora.targets is 'query' \(str\); wanted a list"),
         ("mixture: m\nsteps: 1\nlora: {targets: [1]}", r"lora.targets\[0\] is 1 \(int\); wanted text"),
+        (
+            "mixture: m\nsteps: 1\ninputs: {negative_kinds: [soft]}",
+            r"inputs.negative_kinds\[0\] is 'soft'; wanted one of judged, hard",
+        ),
         ("mixture: m\nsteps: 1\nlicences: [free]", r"licences\[0\] is 'free'; wanted one of open, research, none"),
         ("mixture: m\nsteps: 1\nsampling: {weights: {a: x}}", r"sampling.weights.a is 'x' \(str\); wanted float"),
         ("mixture: m\nsteps: 1\nsampling: {homogeneous: 2}", "sampling.homogeneous is 2.0; wanted a share from 0 to 1"),
@@ -64,3 +68,5 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 def test_differing_keys_are_dotted() -> None:
     one = {"a": 1, "b": {"c": 1, "d": 2}, "e": 3}
     assert differing_keys(one, {"a": 1, "b": {"c": 2, "d": 2}}) == ["b.c", "e"]
+    assert differing_keys({}, {"kinds": []}) == []
+    assert differing_keys({}, {"kinds": ["hard"]}) == ["kinds"]

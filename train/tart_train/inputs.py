@@ -162,6 +162,8 @@ class Drawing:
         positive = chance.choice(example.positives)
         # A bare query cannot tell that these are wrong.
         usable = [each for each in example.negatives if not (bare and each.kind in INSTRUCTION_NEGATIVES)]
+        if settings.negative_kinds:
+            usable = [each for each in usable if each.kind in settings.negative_kinds]
         drawn = _mixed(usable, settings.negatives_per_query, chance)
         return Row(example, "" if bare else instruction, positive, drawn)
 

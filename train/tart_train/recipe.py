@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
 
 from tart.errors import TartError
+from tart_train.examples import NegativeKind
 
 T = TypeVar("T")
 LORA_TARGETS = ("query", "key", "value", "attention.output.dense", "intermediate.dense", "output.dense")
@@ -83,6 +84,7 @@ class InputSettings:
         no_instruction: Share of rows that are read without an instruction, which keeps plain retrieval alive.
         no_instruction_contrast: The same for rows of a group.
         negatives_per_query: At most so many negatives of a row, drawn each epoch from as many kinds as it has.
+        negative_kinds: Kinds that are drawn; empty is all.
     """
 
     format: str = ""
@@ -91,6 +93,7 @@ class InputSettings:
     no_instruction: float = 0.35
     no_instruction_contrast: float = 0.1
     negatives_per_query: int = 1
+    negative_kinds: tuple[NegativeKind, ...] = ()
 
     def __post_init__(self) -> None:
         _at_least("inputs.max_query_length", self.max_query_length, 8)
@@ -223,13 +226,13 @@ def to_mapping(recipe: Any) -> dict[str, Any]:
 
 
 def differing_keys(one: Mapping[str, Any], other: Mapping[str, Any], where: str = "") -> list[str]:
-    """Dotted names of the keys whose values differ, in order."""
+    """Dotted names of the keys whose values differ, in order; a list that is not there is an empty one."""
     found: list[str] = []
     for key in sorted({*one, *other}):
         left, right = one.get(key), other.get(key)
         if isinstance(left, Mapping) and isinstance(right, Mapping):
             found += differing_keys(left, right, f"{where}{key}.")
-        elif left != right:
+        elif left != right and not all(each is None or each == [] for each in (left, right)):
             found.append(f"{where}{key}")
     return found
 

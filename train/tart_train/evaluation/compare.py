@@ -74,14 +74,14 @@ def compare_folders(
     Raises:
         DataError: A folder holds no evaluation, they share no set, or a set's queries differ.
     """
-    first, second = _read(a), _read(b)
+    first, second = read_queries(a), read_queries(b)
     found: dict[str, Any] = {"kind": "tart-comparison", "format": 1, "a": _about(a, first), "b": _about(b, second)}
     found["settings"] = {"seed": seed, "resamples": resamples, "permutations": permutations}
     shared = 0
     for part, measures in (("sets", SET_MEASURES), ("contrast", CONTRAST_MEASURES)):
         found[part] = {}
         for measure in measures:
-            pairs = _pairs(first[part], second[part], measure)
+            pairs = paired(first[part], second[part], measure)
             shared += len(pairs)
             if pairs:
                 rows = differences(pairs, seed, resamples, permutations)
@@ -112,13 +112,22 @@ def _difference(name: str, a: float, b: float, drawn: Floats, p: float) -> Diffe
     return Difference(name, float(a), float(b), float(b - a), low, high, p, p)
 
 
-def _pairs(first: Mapping[str, Any], second: Mapping[str, Any], measure: str) -> list[Paired]:
+def paired(
+    first: Mapping[str, Any], second: Mapping[str, Any], measure: str, other_measure: str | None = None
+) -> list[Paired]:
     """The sets that both have with this measure, sorted by name.
+
+    Args:
+        first: Sets, or contrast sets, of `read_queries`.
+        second: The same of the other evaluation.
+        measure: For example ``right/closed/ndcg@10``.
+        other_measure: Of the second evaluation; the same one by default.
 
     Raises:
         DataError: A set's queries differ.
     """
     found = []
+    wanted = other_measure or measure
     for name in sorted(first.keys() & second.keys()):
         one, other = first[name], second[name]
         if one["queries"] != other["queries"]:
@@ -126,15 +135,20 @@ def _pairs(first: Mapping[str, Any], second: Mapping[str, Any], measure: str) ->
                 f"set {name!r}: the two evaluations have different queries ({len(one['queries'])} and "
                 f"{len(other['queries'])}); evaluate both with the same files and the same --limit-queries"
             )
-        if measure in one["values"] and measure in other["values"]:
-            a, b = (np.array(values[measure], dtype=np.float64) for values in (one["values"], other["values"]))
+        if measure in one["values"] and wanted in other["values"]:
+            a, b = (np.array(each, dtype=np.float64) for each in (one["values"][measure], other["values"][wanted]))
             there = ~(np.isnan(a) | np.isnan(b))
             if there.any():
                 found.append(Paired(name, 100 * a[there], 100 * b[there]))
     return found
 
 
-def _read(folder: Path) -> dict[str, Any]:
+def read_queries(folder: Path) -> dict[str, Any]:
+    """What `per_query.json` of an evaluation's folder holds.
+
+    Raises:
+        DataError: The folder holds no evaluation.
+    """
     file = folder / PER_QUERY
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
