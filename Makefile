@@ -34,6 +34,7 @@ bench: $(INSTALLED_DEV) ## Run the benchmarks against peers; reports go to bench
 	$(BIN)/python bench/encode/ablation.py
 	$(BIN)/python bench/build/run.py
 	$(BIN)/python bench/build/kill.py
+	$(BIN)/python bench/train/throughput.py --precisions bfloat16 --rounds 2
 
 docs: $(INSTALLED_DEV) ## Write docs/commands.md from --help.
 	$(BIN)/python docs/write_commands.py
