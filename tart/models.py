@@ -20,7 +20,7 @@ from tart.model_folders import (
     read_json,
 )
 
-DEFAULT_MODEL = BASE_MODEL
+DEFAULT_MODEL = "tart-dual"
 ADAPTER_FILE = "tart_adapter.json"
 _NOT_ENCODERS = ("ForSequenceClassification", "ForCausalLM", "LMHeadModel", "ForConditionalGeneration")
 

@@ -11,12 +11,13 @@ import pytest
 
 from tart.documents import Document
 from tart.encoder import Encoder
+from tart.model_folders import BASE_MODEL
 
 
 @pytest.fixture(scope="session")
 def encoder() -> Encoder:
-    """The shipped model in float32: the same numbers on every machine, to rounding."""
-    return Encoder.load(dtype="float32")
+    """The base model in float32: the same numbers on every machine, to rounding."""
+    return Encoder.load(BASE_MODEL, dtype="float32")
 
 
 @pytest.fixture(scope="session")

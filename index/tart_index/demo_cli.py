@@ -116,7 +116,7 @@ def _print_check(console: Console, scores: list[CheckScore], asked: int) -> None
     console.print(table)
     console.print(
         "Pooled, each query's own documentation holds its very words: only a model that follows the instruction puts\n"
-        "the code before it. The shipped model was not trained to follow instructions, so expect a nudge only.\n"
+        "the code before it.\n"
     )
 
 

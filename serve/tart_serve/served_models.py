@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
 
 from tart.encoder import Encoder
-from tart.models import DEFAULT_MODEL
+from tart.model_folders import BASE_MODEL
 from tart_serve.refusal import FieldFault, Refusal
 
 
@@ -50,7 +50,7 @@ def public_model_name(name: str) -> str:
 def _aliases(encoder: Encoder) -> Iterator[str]:
     name = public_name(encoder)
     names = {name, name.rpartition("/")[2]}
-    if name == DEFAULT_MODEL:
+    if name == BASE_MODEL:
         names.add(f"sentence-transformers/{name}")
     yield from sorted(names)
     yield f"{name}:{encoder.input_format.name}"

@@ -67,7 +67,7 @@ def test_build_keeps_mapped_fields(built: Path, documents: list[Document]) -> No
 
 def test_info_tells_what_is_there(built: Path) -> None:
     output = run("index", "info", built).output
-    for line in ("documents", "20 (0 longer than the model takes", "384 x float32", "all-MiniLM-L6-v2 (float32, 256"):
+    for line in ("documents", "20 (0 longer than the model takes", "384 x float32", "tart-dual (float32, 256"):
         assert line in output
     body = json.loads(run("index", "info", built, "--json").output)
     assert (body["count"], body["dim"], body["prompts"]) == (20, 384, {"code": "find code"})
@@ -177,7 +177,7 @@ def test_an_index_of_another_model_or_format_is_refused(built: Path, tmp_path: P
     other = tmp_path / "model"
     shutil.copytree(locate("all-MiniLM-L6-v2"), other)
     (other / "sentence_bert_config.json").write_text('{"max_seq_length": 128}')
-    assert "was built with model 'all-MiniLM-L6-v2'" in refused("search", built, "x", "--model", other)
+    assert "was built with model 'tart-dual'" in refused("search", built, "x", "--model", other)
     shutil.copytree(built, tmp_path / "i")
     corpus = built.parent / "corpus.jsonl"
     build = ("index", "build", corpus, "--out", tmp_path / "i", "--fields", "id=_id,text=body")

@@ -14,6 +14,7 @@ from tart.engines.hardware import cpu_multiplies_bfloat16
 from tart.engines.packed_bert import PackedBert, _grouped_attention, _groups, _padded_attention, supports
 from tart.engines.sentence import SentenceEngine
 from tart.errors import QueryError
+from tart.model_folders import BASE_MODEL
 from tart.models import ModelFolder
 
 LONG = " ".join(["word"] * 300)
@@ -67,7 +68,7 @@ def test_float32_gives_the_vectors_of_sentence_transformers(
 
 
 def test_bfloat16_stays_close(texts: list[str], reference: NDArray[np.float32]) -> None:
-    found = Encoder.load(dtype="bfloat16").encode_documents(as_documents(texts))
+    found = Encoder.load(BASE_MODEL, dtype="bfloat16").encode_documents(as_documents(texts))
     assert (found * reference).sum(axis=1).mean() >= 0.997
     assert np.abs(np.linalg.norm(found, axis=1) - 1).max() < 1e-5
 
@@ -119,8 +120,8 @@ def test_the_model_reads_the_format_and_nothing_else(encoder: Encoder) -> None:
 
 def test_pooling_leaves_the_instruction_out_where_the_format_says_so() -> None:
     form = InputFormat("masked", query="{instruction} [SEP] {query}", pools_instruction=False)
-    masked = Encoder.load(dtype="float32", input_format=form)
-    pooled = Encoder.load(dtype="float32", input_format=replace(form, pools_instruction=True))
+    masked = Encoder.load(BASE_MODEL, dtype="float32", input_format=form)
+    pooled = Encoder.load(BASE_MODEL, dtype="float32", input_format=replace(form, pools_instruction=True))
     tokens = masked.tokenize_queries(["merge", "merge two"], ["find it", ""])
     assert tokens.skip.tolist() == [4, 0]
     # Mean over the last two token vectors only, computed with sentence-transformers' own transformer.
@@ -139,7 +140,7 @@ def test_pooling_leaves_the_instruction_out_where_the_format_says_so() -> None:
 
 
 def test_pooling_leaves_a_documents_prefix_out_too() -> None:
-    masked = Encoder.load(dtype="float32", input_format="instructor")
+    masked = Encoder.load(BASE_MODEL, dtype="float32", input_format="instructor")
     tokens = masked.tokenize_documents([Document("a", "merge two"), Document("b", "merge two", "find")])
     # [CLS] represent the document for retrieval :
     assert tokens.skip.tolist() == [7, 7]
@@ -216,6 +217,6 @@ def test_a_saved_format_travels_with_a_local_model(tmp_path: Path) -> None:
     form.save(tmp_path)
     local = Encoder.load(str(tmp_path), dtype="float32")
     assert local.input_format == form
-    shipped = Encoder.load(dtype="float32")
+    shipped = Encoder.load(BASE_MODEL, dtype="float32")
     documents = [Document("a", "merge two dicts")]
     assert np.abs(local.encode_documents(documents) - shipped.encode_documents(documents)).max() < 1e-6
