@@ -121,7 +121,7 @@ def test_a_full_disk_leaves_the_previous_checkpoint(whole: Path, monkeypatch: py
 
     with monkeypatch.context() as patch:
         patch.setattr(trainer, "save_file", save)
-        with pytest.raises(CheckpointError, match=r"step 4 cannot be written .*No space left"):
+        with pytest.raises(CheckpointError, match=r"checkpoint-4: cannot be written .*No space left"):
             run_in(whole, "full").train()
     assert [path.name for path in (whole / "full").iterdir() if "checkpoint" in path.name] == ["checkpoint-2"]
     run_in(whole, "full").train()
