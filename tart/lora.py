@@ -14,7 +14,7 @@ from tart.errors import ModelError
 from tart.model_folders import ADAPTER_CONFIG, read_json
 
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
-_PREFIX = "base_model.model."
+PREFIX = "base_model.model."
 # What would change the weights in another way than `merged` does.
 _UNSUPPORTED = ("use_dora", "modules_to_save", "alpha_pattern", "rank_pattern", "fan_in_fan_out", "lora_bias")
 
@@ -31,12 +31,20 @@ def load_tensors(file: Path) -> dict[str, torch.Tensor]:
         raise ModelError(f"{file}: not a weights file ({error}); the model folder is damaged") from error
 
 
-def merged(weights: Mapping[str, torch.Tensor], folder: Path) -> dict[str, torch.Tensor]:
-    """Weights with an adapter added: ``W + scale * B @ A`` (Hu et al. 2021, equation 3).
+def merge_into(transformer: torch.nn.Module, folder: Path, scale: float = 1.0) -> None:
+    """Adds an adapter to the weights of a module, in place; see `merged`."""
+    weights = transformer.state_dict()
+    changed = merged({name: tensor.float() for name, tensor in weights.items()}, folder, scale)
+    transformer.load_state_dict({name: changed[name].to(tensor.dtype) for name, tensor in weights.items()})
+
+
+def merged(weights: Mapping[str, torch.Tensor], folder: Path, scale: float = 1.0) -> dict[str, torch.Tensor]:
+    """Weights with an adapter added: ``W + alpha / r * B @ A`` (Hu et al. 2021, equation 3).
 
     Args:
         weights: Of the base, in float32.
         folder: The adapter.
+        scale: Of what is added.
 
     Raises:
         ModelError: The adapter is damaged, of an unknown kind, or made for another base.
@@ -49,13 +57,13 @@ def merged(weights: Mapping[str, torch.Tensor], folder: Path) -> dict[str, torch
     if not pairs or len(pairs) * 2 != len(adapter):
         raise _damaged(folder, "its tensors are not pairs of lora_A and lora_B")
     for name in pairs:
-        target = name.removeprefix(_PREFIX).removesuffix(".lora_A.weight") + ".weight"
+        target = name.removeprefix(PREFIX).removesuffix(".lora_A.weight") + ".weight"
         up = adapter.get(name.replace(".lora_A.", ".lora_B."))
         if up is None:
             raise _damaged(folder, f"{name} has no lora_B")
         if target not in result:
             raise _damaged(folder, f"it adapts {target}, which the base lacks")
-        result[target] = result[target] + _change(config, adapter[name], up, result[target].shape, folder)
+        result[target] = result[target] + scale * _change(config, adapter[name], up, result[target].shape, folder)
     return result
 
 

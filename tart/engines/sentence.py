@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ from tokenizers import Tokenizer
 
 from tart.engines.hardware import Hardware
 from tart.errors import ModelError
-from tart.lora import merged
+from tart.lora import merge_into
 from tart.models import ModelFolder
 from tart.tokens import read_tokenizer
 
@@ -46,7 +45,8 @@ class SentenceEngine:
                 "wanted a folder that sentence-transformers saved"
             ) from error
         if folder.adapter is not None:
-            _merge(self._model, folder.adapter)
+            transformer: Any = next(iter(self._model.children())).auto_model
+            merge_into(transformer, folder.adapter)
         self._model.eval()
         # Without a prompt length in the features this changes nothing; with one, pooling leaves the prompt out.
         self._model.set_pooling_include_prompt(include_prompt=False)
@@ -90,14 +90,6 @@ class SentenceEngine:
         vectors = self._model(features)["sentence_embedding"].float()
         result: NDArray[np.float32] = torch.nn.functional.normalize(vectors, dim=1).cpu().numpy()
         return result
-
-
-def _merge(model: torch.nn.Module, adapter: Path) -> None:
-    """Adds an adapter to the weights of a sentence-transformers model's transformer, in place."""
-    transformer: Any = next(iter(model.children())).auto_model
-    weights = transformer.state_dict()
-    changed = merged({name: tensor.float() for name, tensor in weights.items()}, adapter)
-    transformer.load_state_dict({name: changed[name].to(tensor.dtype) for name, tensor in weights.items()})
 
 
 def _fast_tokenizer(folder: ModelFolder, tokenizer: object) -> Tokenizer:

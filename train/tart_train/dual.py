@@ -2,55 +2,33 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from tart.engines.hardware import Hardware
 from tart.formats import preset
 from tart.models import save_base
 from tart_train.allocator import keep_freed_memory
-from tart_train.checkpoints import last_checkpoint, publish, remove_checkpoints, step_of
+from tart_train.checkpoints import last_checkpoint, new_folder, remove_checkpoints, step_of
 from tart_train.contrastive import Anchors, ContrastiveLoss, anchored
 from tart_train.dev_scores import open_dev_sets, score
 from tart_train.dual_recipe import DualRecipe
-from tart_train.examples import DataError
 from tart_train.grad_cache import GradCache
 from tart_train.inputs import Batch, Collator, Drawing, TextInputs, check_wordings
 from tart_train.lora import add_adapters, merged, save_adapter, without_adapters
 from tart_train.mixture import Mixture
 from tart_train.model_card import write_card
 from tart_train.pace import Pace
-from tart_train.recipe import RecipeError, to_mapping
-from tart_train.sampling import Schedule
+from tart_train.recipe import to_mapping
+from tart_train.run import MODEL, RunResult, check_licences, schedule, training_hardware
 from tart_train.text_model import TextModel, load_model, open_base, transformer_of
 from tart_train.trainer import Trainer, training_arguments
 from tart_train.training_log import TrainingLog, read_metrics
 from tart_train.training_plot import plot_training
-
-MODEL = "model"
-
-
-@dataclass(frozen=True, slots=True)
-class RunResult:
-    """How a run ended.
-
-    Attributes:
-        model: Folder of the saved model.
-        step: The last one.
-        finished: Whether that was the recipe's last.
-        main: Whether this process is the first of several, the one that reports.
-    """
-
-    model: Path
-    step: int
-    finished: bool
-    main: bool = True
 
 
 class DualRun:
@@ -85,12 +63,9 @@ class DualRun:
         self.input_format = preset(recipe.inputs.format) if recipe.inputs.format else self.folder.input_format
         self.inputs = TextInputs(self.folder, self.input_format, recipe.inputs)
         check_wordings(self.mixture, self.inputs)
-        self.schedule = _schedule(self.mixture, recipe)
+        self.schedule = schedule(self.mixture, recipe.sampling, recipe.seed)
         self.dev_sets = open_dev_sets(recipe.dev, here, self.inputs)
-        self.hardware = Hardware.choose(device, None if recipe.precision == "auto" else recipe.precision, threads)
-        if self.hardware.dtype == "float16":
-            self.hardware = Hardware(self.hardware.device, "float32", self.hardware.threads)
-        self.hardware.pin_threads()
+        self.hardware = training_hardware(recipe.precision, device, threads)
 
     def train(self, *, fresh: bool = False, max_minutes: float | None = None) -> RunResult:
         """Trains from the last checkpoint on, or from the start, and saves the model.
@@ -184,18 +159,15 @@ class DualRun:
 
     def _save(self, model: Any, config: Any) -> None:
         """Puts model, format, picture and card in their place, whole."""
-        part = self.run / f".{MODEL}.part"
-        shutil.rmtree(part, ignore_errors=True)
-        part.mkdir()
-        if config is None:
-            model.save(str(part), create_model_card=False)
-        else:
-            save_adapter(transformer_of(model), config, part)
-            save_base(part, self.folder.fingerprint())
-        self.input_format.save(part)
-        plot_training(self.run, part)
-        write_card(part, describe(self.recipe), dict(self.mixture.card.get("sets", {})), read_metrics(self.run))
-        publish(part, self.run / MODEL)
+        with new_folder(self.run / MODEL) as part:
+            if config is None:
+                model.save(str(part), create_model_card=False)
+            else:
+                save_adapter(transformer_of(model), config, part)
+                save_base(part, self.folder.fingerprint())
+            self.input_format.save(part)
+            plot_training(self.run, part)
+            write_card(part, describe(self.recipe), dict(self.mixture.card.get("sets", {})), read_metrics(self.run))
 
 
 @torch.no_grad()
@@ -214,30 +186,3 @@ def _anchors(text_model: TextModel, batch: Batch, share: float) -> Anchors:
 def describe(recipe: DualRecipe) -> dict[str, Any]:
     """The recipe as a mapping, as checkpoints and cards hold it."""
     return {"kind": "dual", **to_mapping(recipe)}
-
-
-def check_licences(mixture: Mixture, allowed: tuple[str, ...]) -> None:
-    """Refuses sets of other licence classes than a recipe allows.
-
-    Raises:
-        DataError: A set has another class, or none.
-    """
-    if not allowed:
-        return
-    for name, card in dict(mixture.card.get("sets", {})).items():
-        found = card.get("licence_class", "unknown")
-        if found not in allowed:
-            raise DataError(
-                f"{mixture.path}: the set {name!r} has the licence class {found!r}; the recipe allows "
-                f"{', '.join(allowed)}; mine a mixture without it, or allow it"
-            )
-
-
-def _schedule(mixture: Mixture, recipe: DualRecipe) -> Schedule:
-    groups = [
-        f"{dataset}\0{group}" if group else ""
-        for dataset, group in zip(mixture.column("dataset"), mixture.column("group"), strict=True)
-    ]
-    if recipe.method == "full" and recipe.loss.anchor:
-        raise RecipeError("loss.anchor needs method: lora, whose base model stays as it was")
-    return Schedule(mixture.column("task"), groups, recipe.sampling, recipe.seed)

@@ -91,6 +91,8 @@ class DualRecipe:
     dev: DevSettings = field(default_factory=DevSettings)
 
     def __post_init__(self) -> None:
+        if self.method == "full" and self.loss.anchor:
+            raise RecipeError("loss.anchor needs method: lora, whose base model stays as it was")
         if self.steps < 1:
             raise RecipeError(f"steps is {self.steps}; wanted 1 or more")
         if self.chunk_tokens < self.inputs.max_document_length:

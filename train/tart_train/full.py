@@ -10,7 +10,6 @@ from typing import Any
 import torch
 from transformers import TrainerCallback
 
-from tart.engines.hardware import Hardware
 from tart.formats import preset
 from tart.models import ModelFolder
 from tart.pair_format import PairFormat
@@ -19,7 +18,6 @@ from tart.reranker_folder import RerankerSettings, save_head
 from tart.tokens import read_tokenizer
 from tart_train.allocator import keep_freed_memory
 from tart_train.checkpoints import last_checkpoint, new_folder, remove_checkpoints, step_of
-from tart_train.dual import MODEL, RunResult, check_licences
 from tart_train.full_recipe import FullRecipe
 from tart_train.inputs import check_wordings
 from tart_train.lora import add_adapters, merged, save_adapter
@@ -29,7 +27,7 @@ from tart_train.pace import Pace
 from tart_train.pair_inputs import PairBatch, PairCollator, WordingRoom, fitting
 from tart_train.pair_model import PairModel, PairStep
 from tart_train.recipe import RecipeError, to_mapping
-from tart_train.sampling import Schedule
+from tart_train.run import MODEL, RunResult, check_licences, schedule, training_hardware
 from tart_train.text_model import open_base
 from tart_train.trainer import Trainer, training_arguments
 from tart_train.training_log import TrainingLog, read_metrics
@@ -69,11 +67,8 @@ class FullRun:
         self.tokenizer = PairTokenizer(read_tokenizer(self.folder.path / "tokenizer.json"), self.pair_format)
         check_wordings(self.mixture, WordingRoom(self.tokenizer))
         self.fitting = fitting(self.mixture, self.tokenizer)
-        self.schedule = _schedule(self.mixture, self.fitting.numbers, recipe)
-        self.hardware = Hardware.choose(device, None if recipe.precision == "auto" else recipe.precision, threads)
-        if self.hardware.dtype == "float16":
-            self.hardware = Hardware(self.hardware.device, "float32", self.hardware.threads)
-        self.hardware.pin_threads()
+        self.schedule = schedule(self.mixture, recipe.sampling, recipe.seed, self.fitting.numbers)
+        self.hardware = training_hardware(recipe.precision, device, threads)
 
     def train(
         self, *, fresh: bool = False, max_minutes: float | None = None, callbacks: tuple[TrainerCallback, ...] = ()
@@ -178,13 +173,3 @@ def _pair_format(recipe: FullRecipe, folder: ModelFolder) -> PairFormat:
     if recipe.inputs.max_length > longest:
         raise RecipeError(f"inputs.max_length is {recipe.inputs.max_length}; the base reads at most {longest} tokens")
     return PairFormat(preset(recipe.inputs.format), recipe.inputs.max_length, recipe.inputs.min_document_tokens)
-
-
-def _schedule(mixture: Mixture, numbers: list[int], recipe: FullRecipe) -> Schedule:
-    tasks, datasets, groups = (mixture.column(name) for name in ("task", "dataset", "group"))
-    return Schedule(
-        [tasks[number] for number in numbers],
-        [f"{datasets[number]}\0{groups[number]}" if groups[number] else "" for number in numbers],
-        recipe.sampling,
-        recipe.seed,
-    )

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from tart.errors import DependencyError
+from tart.lora import ADAPTER_WEIGHTS, PREFIX
 from tart_train.recipe import LoraSettings, RecipeError
 
 ADAPTER = "default"
@@ -145,10 +146,10 @@ def save_adapter(transformer: torch.nn.Module, config: Any, folder: Path, scale:
 
     state = get_peft_model_state_dict(transformer, adapter_name=ADAPTER, save_embedding_layers=False)
     tensors = {
-        f"base_model.model.{name}": (tensor * scale if ".lora_B" in name else tensor).detach().cpu().contiguous()
+        PREFIX + name: (tensor * scale if ".lora_B" in name else tensor).detach().cpu().contiguous()
         for name, tensor in state.items()
     }
-    save_file(tensors, folder / "adapter_model.safetensors", metadata={"format": "pt"})
+    save_file(tensors, folder / ADAPTER_WEIGHTS, metadata={"format": "pt"})
     was = config.inference_mode
     config.inference_mode = True
     try:
