@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from tart import Reranker, __version__
 from tart_index import Searcher
 from tart_serve.body_limit import BodyLimitMiddleware
+from tart_serve.engine import Engine
 from tart_serve.error_handlers import install_error_handlers
 from tart_serve.model_thread import ModelThread
 from tart_serve.readiness import Readiness
@@ -75,13 +76,14 @@ def create_app(
 
 def _service(indexes: Mapping[str, Searcher], settings: ServiceSettings, reranker: Reranker | None) -> Service:
     served = ServedIndexes(indexes)
-    thread = ModelThread()
+    served_reranker = ServedReranker(reranker)
+    engine = Engine(ModelThread(), served_reranker)
     return Service(
         indexes=served,
         models=ServedModels(searcher.encoder for searcher in indexes.values()),
-        reranker=ServedReranker(reranker),
-        thread=thread,
-        readiness=Readiness(served, thread, settings.ready_deadline),
+        reranker=served_reranker,
+        engine=engine,
+        readiness=Readiness(served, engine, settings.ready_deadline),
     )
 
 
@@ -92,4 +94,4 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     service.readiness.start()
     yield
     await service.readiness.stop()
-    await service.thread.close()
+    await service.engine.close()

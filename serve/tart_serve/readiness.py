@@ -9,8 +9,9 @@ import threading
 import time
 from enum import Enum
 
+from tart.errors import QueryError
 from tart_index import SearchRequest
-from tart_serve.model_thread import ModelThread
+from tart_serve.engine import Engine
 from tart_serve.refusal import Refusal
 from tart_serve.served_indexes import ServedIndex, ServedIndexes
 
@@ -31,13 +32,13 @@ class Readiness:
 
     Args:
         indexes: All that are served.
-        thread: Where canaries wait their turn behind real requests.
+        engine: Where canaries wait their turn behind real requests.
         deadline: Seconds that all canaries together may take.
     """
 
-    def __init__(self, indexes: ServedIndexes, thread: ModelThread, deadline: float) -> None:
+    def __init__(self, indexes: ServedIndexes, engine: Engine, deadline: float) -> None:
         self._indexes = indexes
-        self._thread = thread
+        self._engine = engine
         self._deadline = deadline
         self._stopped = threading.Event()
         self._soundness = {index.name: Soundness.UNKNOWN for index in indexes}
@@ -108,11 +109,12 @@ class Readiness:
     async def _send_canaries(self) -> None:
         for index in self._indexes:
             try:
-                results, _ = await self._thread.run(lambda index=index: index.searcher.search([_CANARY]))  # type: ignore[misc]
+                outcomes = (await self._engine.search(index, [_CANARY])).answer.outcomes
             except Exception as error:
                 _LOG.exception("the canary search on index %s failed", index.name)
                 raise Refusal(503, f"a canary search on index {index.name!r} failed") from error
-            if not results[0].hits or not math.isfinite(results[0].hits[0].score):
+            [outcome] = outcomes
+            if isinstance(outcome, QueryError) or not outcome.hits or not math.isfinite(outcome.hits[0].score):
                 raise Refusal(503, f"a canary search on index {index.name!r} found nothing")
 
 

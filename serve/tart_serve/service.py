@@ -8,7 +8,7 @@ from typing import Annotated, TypeAlias, cast
 from fastapi import Depends
 from starlette.requests import Request
 
-from tart_serve.model_thread import ModelThread
+from tart_serve.engine import Engine
 from tart_serve.readiness import Readiness
 from tart_serve.served_indexes import ServedIndexes
 from tart_serve.served_models import ServedModels
@@ -22,7 +22,7 @@ class Service:
     indexes: ServedIndexes
     models: ServedModels
     reranker: ServedReranker
-    thread: ModelThread
+    engine: Engine
     readiness: Readiness
 
 

@@ -83,7 +83,7 @@ def test_it_is_not_ready_while_the_model_is_busy(impatient: TestClient) -> None:
     service = service_of(impatient)
     done = threading.Event()
     assert impatient.portal is not None
-    busy = impatient.portal.start_task_soon(service.thread.run, done.wait)
+    busy = impatient.portal.start_task_soon(service.engine.run, done.wait)
     try:
         for _ in range(2):
             response = impatient.get("/readyz")
@@ -100,7 +100,7 @@ def test_it_is_not_ready_when_a_canary_fails(searcher: Searcher, monkeypatch: py
 
     with TestClient(create_app({"code": searcher})) as client:
         verify(client)
-        monkeypatch.setattr(searcher, "search", fail)
+        monkeypatch.setattr(searcher, "answer", fail)
         failed = client.get("/readyz")
         monkeypatch.undo()
         assert (failed.status_code, failed.json()["detail"]) == (503, "a canary search on index 'code' failed")

@@ -6,7 +6,6 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Request, Response
 
-from tart_serve.batch_search import answer_batch
 from tart_serve.json_route import JsonRoute
 from tart_serve.routes.errors import problems
 from tart_serve.schemas.filters import FILTER_EXAMPLE
@@ -61,9 +60,7 @@ async def search(
     """
     index = service.indexes.named(body.index)
     service.readiness.refuse_damaged(index)
-    searcher = service.reranker.over(index.searcher, body.rerank)
-    requests = body.requests()
-    answer, waited = await service.thread.run(lambda: answer_batch(searcher, requests))
+    answer, waited = await service.engine.search(index, body.requests(), body.rerank)
     form = ReplyForm(index, request.state.request_id, tuple(body.include), timing_ms(waited, answer.timing))
     reply = form.batch(answer.outcomes) if isinstance(body.query, list) else form.single(answer.outcomes[0])
     # A field that was not set, such as a text that was not asked for, does not stand in the reply.
