@@ -9,18 +9,20 @@ from fastapi import FastAPI
 
 from tart import Reranker, __version__
 from tart_index import Searcher
-from tart_serve.body_limit import BodyLimitMiddleware
 from tart_serve.engine import Engine
 from tart_serve.error_handlers import install_error_handlers
+from tart_serve.guarded_app import GuardedApp, install_guards
 from tart_serve.model_thread import ModelThread
 from tart_serve.readiness import Readiness
-from tart_serve.request_id import RequestIdMiddleware
-from tart_serve.routes import docs, embeddings, health, search
+from tart_serve.routes import docs, embeddings, health, metrics, search
 from tart_serve.served_indexes import ServedIndexes
 from tart_serve.served_models import ServedModels
 from tart_serve.served_reranker import ServedReranker
 from tart_serve.service import Service
 from tart_serve.settings import ServiceSettings
+from tart_serve.telemetry.index_collector import IndexCollector
+from tart_serve.telemetry.metrics import ServiceMetrics
+from tart_serve.telemetry.tracing import tracing_for
 
 _DESCRIPTION = """\
 Instruction-aware retrieval: a query, and an instruction in plain words that says what kind of document should answer
@@ -48,14 +50,16 @@ def create_app(
 
     Args:
         indexes: By the names that requests will call them by.
-        settings: Limits.
+        settings: Limits, keys, logs and traces.
         reranker: For requests that ask for it.
 
     Raises:
         IndexFolderError: There is no index.
+        KeyFileError: There are to be keys, and there is none, or one cannot be read.
+        DependencyError: Traces are to be exported, and OpenTelemetry is not installed.
     """
     settings = settings or ServiceSettings()
-    app = FastAPI(
+    app = GuardedApp(
         title="tart",
         version=__version__,
         description=_DESCRIPTION,
@@ -66,16 +70,17 @@ def create_app(
         lifespan=_lifespan,
     )
     app.state.service = _service(indexes, settings, reranker)
-    app.add_middleware(BodyLimitMiddleware, max_bytes=settings.max_body_bytes)
-    app.add_middleware(RequestIdMiddleware)
+    install_guards(app)
     install_error_handlers(app)
-    for routes in (search, embeddings, health, docs):
+    for routes in (search, embeddings, health, metrics, docs):
         app.include_router(routes.router)
     return app
 
 
 def _service(indexes: Mapping[str, Searcher], settings: ServiceSettings, reranker: Reranker | None) -> Service:
     served = ServedIndexes(indexes)
+    service_metrics = ServiceMetrics()
+    service_metrics.register([IndexCollector(served)])
     served_reranker = ServedReranker(reranker)
     engine = Engine(ModelThread(), served_reranker)
     return Service(
@@ -84,6 +89,9 @@ def _service(indexes: Mapping[str, Searcher], settings: ServiceSettings, reranke
         reranker=served_reranker,
         engine=engine,
         readiness=Readiness(served, engine, settings.ready_deadline),
+        settings=settings,
+        metrics=service_metrics,
+        tracing=tracing_for(settings.telemetry),
     )
 
 
@@ -95,3 +103,4 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     yield
     await service.readiness.stop()
     await service.engine.close()
+    service.tracing.close()
