@@ -69,7 +69,7 @@ def test_errors_are_documented_in_the_shape_that_is_sent(client: TestClient, doc
     sent = client.post("/v1/search", json={"query": "a", "top_k": 5_000}).json()
     assert {**sent, "request_id": example["request_id"]} == example
     embeddings = document["paths"]["/v1/embeddings"]["post"]["responses"]
-    assert set(embeddings) == {"200", "400", "404", "413", "415"}
+    assert set(embeddings) == {"200", "400", "404", "413", "415", "429", "504"}
     assert all(set(response["content"]) == {"application/json"} for response in embeddings.values())
 
 
