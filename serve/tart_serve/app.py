@@ -9,6 +9,7 @@ from fastapi import FastAPI
 
 from tart import Reranker, __version__
 from tart_index import Searcher
+from tart_serve.door import Door
 from tart_serve.engine import Engine
 from tart_serve.error_handlers import install_error_handlers
 from tart_serve.guarded_app import GuardedApp, install_guards
@@ -82,13 +83,14 @@ def _service(indexes: Mapping[str, Searcher], settings: ServiceSettings, reranke
     service_metrics = ServiceMetrics()
     service_metrics.register([IndexCollector(served)])
     served_reranker = ServedReranker(reranker)
-    engine = Engine(ModelThread(), served_reranker)
+    engine = Engine(ModelThread(), served_reranker, settings.engine, service_metrics)
     return Service(
         indexes=served,
         models=ServedModels(searcher.encoder for searcher in indexes.values()),
         reranker=served_reranker,
         engine=engine,
         readiness=Readiness(served, engine, settings.ready_deadline),
+        door=Door(engine.admission, settings.engine.timeout, service_metrics),
         settings=settings,
         metrics=service_metrics,
         tracing=tracing_for(settings.telemetry),
@@ -96,11 +98,12 @@ def _service(indexes: Mapping[str, Searcher], settings: ServiceSettings, reranke
 
 
 @asynccontextmanager
-async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """Verifies the indexes in the background while the service runs."""
+async def _lifespan(app: FastAPI) -> AsyncIterator[Mapping[str, Door]]:
+    """Verifies the indexes in the background while the service runs; gives the server the door, to close it."""
     service: Service = app.state.service
+    service.door.open()
     service.readiness.start()
-    yield
+    yield {"door": service.door}
     await service.readiness.stop()
     await service.engine.close()
     service.tracing.close()

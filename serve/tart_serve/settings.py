@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from tart_serve.engine_settings import EngineSettings
 from tart_serve.security.settings import ClientLimits, SecuritySettings
 from tart_serve.telemetry.settings import TelemetrySettings
 
@@ -18,6 +19,7 @@ class ServiceSettings:
         security: Who may ask.
         limits: What one client may take.
         telemetry: Logs and traces.
+        engine: Batches, the bounds of the queue, deadlines.
     """
 
     max_body_bytes: int = 8 * 2**20
@@ -25,3 +27,4 @@ class ServiceSettings:
     security: SecuritySettings = field(default_factory=SecuritySettings)
     limits: ClientLimits = field(default_factory=ClientLimits)
     telemetry: TelemetrySettings = field(default_factory=TelemetrySettings)
+    engine: EngineSettings = field(default_factory=EngineSettings)

@@ -19,7 +19,8 @@ from tart_serve.observer import Observer
 from tart_serve.security.api_keys import ApiKey, Scope, key_digest
 from tart_serve.security.settings import SecuritySettings
 from tart_serve.service import Service
-from tart_serve.telemetry.metrics import SHARED_FOLDER, ServiceMetrics
+from tart_serve.telemetry.metrics import ServiceMetrics
+from tart_serve.telemetry.shared_metrics import SHARED_FOLDER
 
 ROOT = Path(__file__).parents[2]
 SEARCH = {"query": "merge two dictionaries", "top_k": 1}

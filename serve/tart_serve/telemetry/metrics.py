@@ -13,10 +13,9 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from tart_serve.observer import Cache, Stage
+from tart_serve.telemetry.shared_metrics import SHARED_FOLDER
 
 CONTENT_TYPE: Final = CONTENT_TYPE_PLAIN_0_0_4
-# Where several processes of one service put their numbers, so that each of them can tell the numbers of all.
-SHARED_FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"
 Reload: TypeAlias = Literal["switched", "refused"]
 
 _REQUEST_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
