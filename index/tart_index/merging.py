@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,7 @@ def small_runs(manifest: Manifest, part_size: int = PART_SIZE, most: int = SMALL
     """
     large = [number for number, part in enumerate(manifest.parts) if 2 * _alive(manifest, part) >= part_size]
     bounds = [-1, *large, len(manifest.parts)]
-    runs = [range(before + 1, after) for before, after in zip(bounds, bounds[1:], strict=False)]
+    runs = [range(before + 1, after) for before, after in pairwise(bounds)]
     return [run for run in runs if len(run) > most]
 
 
