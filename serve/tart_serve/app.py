@@ -9,18 +9,23 @@ from fastapi import FastAPI
 
 from tart import Reranker, __version__
 from tart_index import Searcher
+from tart_serve.document_writer import DocumentWriter
 from tart_serve.door import Door
 from tart_serve.engine import Engine
 from tart_serve.error_handlers import install_error_handlers
 from tart_serve.guarded_app import GuardedApp, install_guards
+from tart_serve.index_facts import MetadataKeys
 from tart_serve.model_thread import ModelThread
 from tart_serve.readiness import Readiness
-from tart_serve.routes import docs, embeddings, health, metrics, search
-from tart_serve.served_indexes import ServedIndexes
+from tart_serve.reloading import Reloader
+from tart_serve.routes import docs, documents, embeddings, health, metrics, search
+from tart_serve.routes import indexes as indexes_routes
+from tart_serve.served_indexes import CurrentEncoders, ServedIndexes
 from tart_serve.served_models import ServedModels
 from tart_serve.served_reranker import ServedReranker
 from tart_serve.service import Service
 from tart_serve.settings import ServiceSettings
+from tart_serve.soundness import VerifiedVersions
 from tart_serve.telemetry.index_collector import IndexCollector
 from tart_serve.telemetry.metrics import ServiceMetrics
 from tart_serve.telemetry.tracing import tracing_for
@@ -39,6 +44,7 @@ refused by name. Every reply carries `X-Request-ID`: yours if you sent one.
 """
 _TAGS = [
     {"name": "Search", "description": "Queries under instructions to ranked documents."},
+    {"name": "Indexes", "description": "What is served, in which version; documents, written and read while it is."},
     {"name": "OpenAI-compatible", "description": "For clients that already speak to OpenAI: change the base URL."},
     {"name": "Operations", "description": "For whoever runs the service."},
 ]
@@ -50,7 +56,8 @@ def create_app(
     """A service over open indexes, as an ASGI application.
 
     Args:
-        indexes: By the names that requests will call them by.
+        indexes: By the names that requests will call them by. New versions that are published in their folders are
+            switched to.
         settings: Limits, keys, logs and traces.
         reranker: For requests that ask for it.
 
@@ -73,7 +80,7 @@ def create_app(
     app.state.service = _service(indexes, settings, reranker)
     install_guards(app)
     install_error_handlers(app)
-    for routes in (search, embeddings, health, metrics, docs):
+    for routes in (search, embeddings, indexes_routes, documents, health, metrics, docs):
         app.include_router(routes.router)
     return app
 
@@ -84,13 +91,19 @@ def _service(indexes: Mapping[str, Searcher], settings: ServiceSettings, reranke
     service_metrics.register([IndexCollector(served)])
     served_reranker = ServedReranker(reranker)
     engine = Engine(ModelThread(), served_reranker, settings.engine, service_metrics)
+    verified = VerifiedVersions()
+    reloader = Reloader(served, verified, engine, settings.reload, service_metrics.reloaded)
     return Service(
         indexes=served,
-        models=ServedModels(searcher.encoder for searcher in indexes.values()),
+        models=ServedModels(CurrentEncoders(served)),
         reranker=served_reranker,
         engine=engine,
-        readiness=Readiness(served, engine, settings.ready_deadline),
+        readiness=Readiness(served, verified, engine, settings.ready_deadline),
         door=Door(engine.admission, settings.engine.timeout, service_metrics),
+        verified=verified,
+        reloader=reloader,
+        writer=DocumentWriter(served, engine, reloader, settings.writes),
+        metadata_keys=MetadataKeys(),
         settings=settings,
         metrics=service_metrics,
         tracing=tracing_for(settings.telemetry),
@@ -99,11 +112,14 @@ def _service(indexes: Mapping[str, Searcher], settings: ServiceSettings, reranke
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[Mapping[str, Door]]:
-    """Verifies the indexes in the background while the service runs; gives the server the door, to close it."""
+    """Verifies the indexes and follows their folders while the service runs; gives the server the door, to close it."""
     service: Service = app.state.service
     service.door.open()
+    service.writer.start()
+    service.reloader.start()
     service.readiness.start()
     yield {"door": service.door}
     await service.readiness.stop()
+    await service.reloader.stop()
     await service.engine.close()
     service.tracing.close()

@@ -8,6 +8,7 @@ import click
 
 from tart.errors import TartError
 from tart.options import hardware_options
+from tart_serve.catalog_options import catalog_options
 from tart_serve.engine_options import engine_options
 from tart_serve.index_arguments import index_arguments
 from tart_serve.listening import Address, base_url, listen
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     help="Processes. Each loads the models anew and has its share of the threads; the indexes are shared.",
 )
 @engine_options
+@catalog_options
 @hardware_options
 def serve(
     folders: tuple[str, ...],
@@ -54,12 +56,15 @@ def serve(
     telemetry: TelemetrySettings,
     workers: int,
     engine: EngineSettings,
+    reload_interval: float,
+    allow_writes: bool,
     **hardware: Any,
 ) -> None:
     """Serve indexes over HTTP.
 
     DIR is an index folder, or NAME=DIR; requests call the index by that name, the folder's by default. Ctrl-C ends
-    the service when requests in flight are answered.
+    the service when requests in flight are answered. A newly published version of an index is verified and then
+    switched to, without a pause.
 
     \b
     tart serve my-index
@@ -75,19 +80,24 @@ def serve(
             f"{host} lets other machines in, and no key is asked for; make one (tart keys new --keys FILE) and say "
             "--keys FILE, or listen on 127.0.0.1, or say --allow-public"
         )
+    from tart_serve.document_writer import WriteSettings
     from tart_serve.open_indexes import EncoderSettings
     from tart_serve.plan import ServicePlan
+    from tart_serve.reloading import ReloadSettings
     from tart_serve.server import run_server
     from tart_serve.settings import ServiceSettings
     from tart_serve.workers import run_workers
 
+    encoders = EncoderSettings(**hardware)
     settings = ServiceSettings(
         engine=engine,
+        reload=ReloadSettings(reload_interval, encoders=encoders),
+        writes=WriteSettings(allow_writes),
         security=security.listening_on(address.host, is_loopback=address.is_loopback),
         limits=limits,
         telemetry=telemetry,
     )
-    plan = ServicePlan(tuple(arguments), EncoderSettings(**hardware), rerank, settings)
+    plan = ServicePlan(tuple(arguments), encoders, rerank, settings)
     counts = plan.check()
     with listen(address) as listener:
         url = base_url(listener)

@@ -39,7 +39,7 @@ ACCESS_TABLE: Final[Mapping[str, Mapping[str, Access]]] = {
     "/v1/indexes": {"GET": Scope.READ},
     "/v1/indexes/{name}:reload": {"POST": Scope.ADMIN},
     "/v1/indexes/{name}/documents": {"POST": Scope.WRITE},
-    "/v1/indexes/{name}/documents/{document_id:path}": {"GET": Scope.READ, "DELETE": Scope.WRITE},
+    "/v1/indexes/{name}/documents/{id:path}": {"GET": Scope.READ, "DELETE": Scope.WRITE},
     "/v1/indexes/{name}": {"GET": Scope.READ},
 }
 
