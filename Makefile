@@ -24,10 +24,11 @@ serve: $(INSTALLED) ## Serve the demo index over HTTP (INDEX=DIR for another).
 test: $(INSTALLED_DEV) ## Run the tests.
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-check: $(INSTALLED_DEV) ## Check format, lint and types.
+check: $(INSTALLED_DEV) ## Check format, lint and types; audit dependencies where that is possible.
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/python .ci/audit.py
 
 bench: $(INSTALLED_DEV) ## Run the benchmarks against peers; reports go to bench/*/report.md.
 	$(BIN)/python bench/encode/run.py

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import threading
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -71,6 +71,9 @@ class Reload(NamedTuple):
 class Reloader:
     """Switches indexes to the versions that are published in their folders.
 
+    Attributes:
+        counts: Reloads since the start, by result.
+
     Args:
         indexes: All that are served.
         verified: What is known of their files.
@@ -87,6 +90,7 @@ class Reloader:
         settings: ReloadSettings,
         on_result: Callable[[ReloadResult], None],
     ) -> None:
+        self.counts: Counter[ReloadResult] = Counter()
         self._on_result = on_result
         self._indexes = indexes
         self._verified = verified
@@ -201,6 +205,7 @@ class Reloader:
 
     def _noted(self, name: str, done: Reload) -> Reload:
         self._last[name] = done
+        self.counts[done.result] += 1
         self._on_result(done.result)
         if done.result == "switched":
             _LOG.info("index %s: version %s is in service, after %.3f s", name, done.version, done.seconds)

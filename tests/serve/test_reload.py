@@ -146,6 +146,8 @@ def test_a_version_after_a_broken_one_is_switched_to(client: TestClient, folder:
     assert client.post(RELOAD).json()["result"] == "switched"
     assert served(client) == of(3)
     assert service_of(client).reloader.counts == {"refused": 1, "switched": 1}
+    told = client.get("/metrics").text
+    assert all(f'tart_index_reload_total{{result="{result}"}} 1.0' in told for result in ("refused", "switched"))
 
 
 def test_a_folder_that_was_replaced_whole_is_switched_to(
