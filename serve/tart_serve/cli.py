@@ -103,7 +103,7 @@ def serve(
         url = base_url(listener)
 
         def greet() -> None:
-            click.echo(_greeting(url, counts))
+            click.echo(_greeting(url, counts, security))
 
         if workers == 1:
             run_server(plan(), listener, engine.timeout, greet)
@@ -111,13 +111,14 @@ def serve(
             run_workers(plan, listener, workers, greet)
 
 
-def _greeting(url: str, counts: Mapping[str, int]) -> str:
+def _greeting(url: str, counts: Mapping[str, int], security: SecuritySettings) -> str:
     served = ", ".join(f"{name} ({count:,} documents)" for name, count in counts.items())
-    return f"serving {served} at {url} (try it: {url}/docs)\n{_curl(url, counts)}"
+    return f"serving {served} at {url} (try it: {url}/docs)\n{_curl(url, counts, security)}"
 
 
-def _curl(url: str, names: Iterable[str]) -> str:
+def _curl(url: str, names: Iterable[str], security: SecuritySettings) -> str:
     first, *others = names
     index = f', "index": "{first}"' if others else ""
     body = f'{{"query": "merge two dicts", "instruction": "Find the function that does this"{index}}}'
-    return f"curl -s {url}/v1/search -H 'Content-Type: application/json' -d '{body}'"
+    key = ' -H "Authorization: Bearer $KEY"' if security.wants_keys else ""
+    return f"curl -s {url}/v1/search{key} -H 'Content-Type: application/json' -d '{body}'"

@@ -17,6 +17,7 @@ from click.testing import CliRunner
 from tart.errors import IndexFolderError, ModelError, TartError
 from tart_serve.cli import serve
 from tart_serve.index_arguments import IndexArgument, index_arguments
+from tart_serve.keys_cli import keys
 from tart_serve.listening import Address, base_url, listen
 from tart_serve.open_indexes import EncoderSettings, open_indexes
 
@@ -92,6 +93,36 @@ def test_the_example_in_the_greeting_works(running: tuple[subprocess.Popen[str],
     url = f"http://127.0.0.1:{port}/v1/search"
     with urlopen(Request(url, body[1].encode(), {"Content-Type": "application/json"})) as response:
         assert json.load(response)["object"] == "search.results"
+
+
+def test_a_service_with_keys_from_the_command_to_the_reply(code_folder: Path, tmp_path: Path) -> None:
+    from urllib.error import HTTPError
+    from urllib.request import Request
+
+    made = CliRunner().invoke(keys, ["new", "--name", "laptop", "--keys", str(tmp_path / "keys.txt")])
+    key = made.stdout.strip()
+    process = start(str(code_folder), "--port", "0", "--keys", str(tmp_path / "keys.txt"))
+    try:
+        assert process.stdout is not None
+        greeting = process.stdout.readline() + process.stdout.readline()
+        assert '-H "Authorization: Bearer $KEY"' in greeting
+        body = re.search(r"-d '(.*)'", greeting)
+        url = re.search(r"curl -s (\S+)", greeting)
+        assert body
+        assert url
+        headers = {"Content-Type": "application/json"}
+        with urlopen(Request(url[1], body[1].encode(), {**headers, "Authorization": f"Bearer {key}"})) as response:
+            assert json.load(response)["object"] == "search.results"
+        for refused, status in (({}, 401), ({"Host": "evil.example"}, 400)):
+            with pytest.raises(HTTPError) as caught:
+                urlopen(Request(url[1], body[1].encode(), {**headers, **refused}))
+            assert caught.value.code == status
+            caught.value.close()
+    finally:
+        process.terminate()
+        output, errors = process.communicate(timeout=60)
+    assert [json.loads(line)["status"] for line in errors.splitlines()] == [200, 401, 400]
+    assert key not in output + errors
 
 
 def test_a_port_in_use_is_one_line_and_exit_2(code_folder: Path) -> None:
