@@ -243,10 +243,10 @@ def test_a_version_that_finds_nothing_is_refused(
     publish(folder, telling(2), counting)
     real = Searcher.answer
 
-    def fail(self: Searcher, prepared: list[object]) -> object:
+    def fail(self: Searcher, *given: object) -> object:
         if self.folder.manifest.version == 2:
             raise RuntimeError("secret")
-        return real(self, prepared)  # type: ignore[arg-type]
+        return real(self, *given)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Searcher, "answer", fail)
     response = client.post(RELOAD)
