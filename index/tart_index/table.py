@@ -29,6 +29,8 @@ class DocumentTable:
     def __init__(self, file: Path, table: Any) -> None:
         self._file = file
         self._table = table
+        # A file that `write` made has one chunk a column, still in the memory map: a value is read from it at once.
+        self._texts = [table[name].chunk(0) if table[name].num_chunks == 1 else table[name] for name in _TEXTS]
 
     @classmethod
     def open(cls, file: Path) -> DocumentTable:
@@ -69,9 +71,9 @@ class DocumentTable:
         return int(self._table.num_rows)
 
     def __getitem__(self, row: int) -> Document:
-        values = {name: self._table[name][row].as_py() for name in _TEXTS}
+        document_id, title, text, metadata = (column[row].as_py() for column in self._texts)
         try:
-            return Document(values["id"], values["text"], values["title"], json.loads(values["metadata"]))
+            return Document(document_id, text, title, json.loads(metadata))
         except (ValueError, TypeError, SourceError) as error:
             raise IndexFolderError(f"{self._file}: row {row} is damaged ({error}); build the index anew") from error
 

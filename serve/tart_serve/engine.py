@@ -119,9 +119,10 @@ class Engine:
         Raises:
             Refusal: There is no place (429), or the deadline has passed (504).
         """
-        with self._place(min(tokens, encoder.token_budget)):
-            if tokens > encoder.token_budget:
-                return await self._embed_slices(encoder, await self._thread.tokenize(tokenize))
+        budget = self._settings.batch_tokens or encoder.token_budget
+        with self._place(min(tokens, budget)):
+            if tokens > budget:
+                return await self._embed_slices(encoder, await self._thread.tokenize(tokenize), budget)
             (vectors, made), waited = await self._turn(EmbedJob(encoder, tokenize, tokens, keep=keep))
             return Embedded(vectors, len(made.ids)), waited
 
@@ -148,10 +149,10 @@ class Engine:
         await self._thread.close()
         self._running = False
 
-    async def _embed_slices(self, encoder: Encoder, tokens: Tokens) -> tuple[Embedded, float]:
+    async def _embed_slices(self, encoder: Encoder, tokens: Tokens, budget: int) -> tuple[Embedded, float]:
         vectors = np.empty((len(tokens), encoder.dim), dtype=np.float32)
         waited = 0.0
-        for rows in tokens.batches(encoder.token_budget):
+        for rows in tokens.batches(budget):
             part = tokens.select(rows.tolist())
             job = EmbedJob(encoder, partial(_itself, part), len(part.ids), keep=False)
             (vectors[rows], _), seconds = await self._turn(job)

@@ -20,6 +20,7 @@ TITLES = {
     422: "Unprocessable Content",
     431: "Request Header Fields Too Large",
     429: "Too Many Requests",
+    499: "Client Closed Request",
     500: "Internal Server Error",
     503: "Service Unavailable",
     504: "Gateway Timeout",

@@ -42,7 +42,8 @@ class Service:
     metadata_keys: MetadataKeys
 
 
-def _service_of(request: Request) -> Service:
+async def _service_of(request: Request) -> Service:
+    # Not a plain function: for those FastAPI goes through a thread, which costs more than all else of a request.
     return cast("Service", request.app.state.service)
 
 

@@ -71,14 +71,15 @@ class WaitingJobs:
         """Takes out what nobody waits for any more, and says how many."""
         unwanted = [ticket for ticket in self._tickets if not ticket.is_wanted]
         for ticket in unwanted:
-            ticket.outcome.cancel()
+            # Nobody reads this; but the request's own task has to end.
+            ticket.settle(Refusal(499, "the client has gone"), 0.0)
         self._tickets = deque(ticket for ticket in self._tickets if not ticket.outcome.done())
         return len(unwanted)
 
     def drop_all(self) -> None:
         """Takes out everything."""
         for ticket in self._tickets:
-            ticket.outcome.cancel()
+            ticket.settle(Refusal(503, "this process has ended; send the request again: another may answer"), 0.0)
         self._tickets.clear()
 
     def next_batch(self, budget: int | None) -> list[Ticket]:

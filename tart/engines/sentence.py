@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -75,7 +75,8 @@ class SentenceEngine:
         # The pooling module takes one prompt length a batch.
         for left_out in sorted(set(skip)):
             rows = [row for row, n in enumerate(skip) if n == left_out]
-            vectors[rows] = self._forward([texts[row] for row in rows], left_out)
+            for similar in _similar_lengths(rows, texts):
+                vectors[similar] = self._forward([texts[row] for row in similar], left_out)
         return vectors
 
     def _forward(self, texts: Sequence[NDArray[np.int32]], skip: int) -> NDArray[np.float32]:
@@ -90,6 +91,18 @@ class SentenceEngine:
         vectors = self._model(features)["sentence_embedding"].float()
         result: NDArray[np.float32] = torch.nn.functional.normalize(vectors, dim=1).cpu().numpy()
         return result
+
+
+def _similar_lengths(rows: Sequence[int], texts: Sequence[NDArray[np.int32]]) -> Iterator[list[int]]:
+    """Rows in groups whose longest text is at most twice the shortest: padding is then less than the texts."""
+    group: list[int] = []
+    for row in sorted(rows, key=lambda row: len(texts[row])):
+        if group and len(texts[row]) > 2 * len(texts[group[0]]):
+            yield group
+            group = []
+        group.append(row)
+    if group:
+        yield group
 
 
 def _fast_tokenizer(folder: ModelFolder, tokenizer: object) -> Tokenizer:

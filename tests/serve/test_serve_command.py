@@ -1,12 +1,10 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
 import socket
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.request import urlopen
@@ -20,17 +18,7 @@ from tart_serve.index_arguments import IndexArgument, index_arguments
 from tart_serve.keys_cli import keys
 from tart_serve.listening import Address, base_url, listen
 from tart_serve.open_indexes import EncoderSettings, open_indexes
-
-ROOT = Path(__file__).parents[2]
-ENVIRONMENT = {
-    **os.environ,
-    "PYTHONPATH": os.pathsep.join(str(ROOT / part) for part in (".", "index", "train", "serve")),
-}
-
-
-def start(*arguments: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "tart", "serve", *arguments, "--dtype", "float32", "--threads", "1"]
-    return subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+from tests.serve.serving import start
 
 
 @pytest.fixture
