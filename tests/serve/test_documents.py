@@ -268,9 +268,7 @@ def test_another_process_that_writes_is_waited_for(folder: Path, counting: Encod
     other.join(60)
 
 
-def test_an_index_of_a_model_that_is_not_here_is_not_written(
-    client: TestClient, folder: Path, tmp_path: Path
-) -> None:
+def test_an_index_of_a_model_that_is_not_here_is_not_written(client: TestClient, folder: Path, tmp_path: Path) -> None:
     home = tiny_encoder(tmp_path / "tiny")
     publish(folder, telling(2), Encoder.load(str(home), dtype="float32"))
     shutil.rmtree(home)
