@@ -9,16 +9,16 @@ from fastapi import FastAPI
 
 from tart import Reranker, __version__
 from tart_index import Searcher
-from tart_serve.body_limit import BodyLimitMiddleware
 from tart_serve.document_writer import DocumentWriter
+from tart_serve.door import Door
 from tart_serve.engine import Engine
 from tart_serve.error_handlers import install_error_handlers
+from tart_serve.guarded_app import GuardedApp, install_guards
 from tart_serve.index_facts import MetadataKeys
 from tart_serve.model_thread import ModelThread
 from tart_serve.readiness import Readiness
 from tart_serve.reloading import Reloader
-from tart_serve.request_id import RequestIdMiddleware
-from tart_serve.routes import docs, documents, embeddings, health, search
+from tart_serve.routes import docs, documents, embeddings, health, metrics, search
 from tart_serve.routes import indexes as indexes_routes
 from tart_serve.served_indexes import CurrentEncoders, ServedIndexes
 from tart_serve.served_models import ServedModels
@@ -26,6 +26,9 @@ from tart_serve.served_reranker import ServedReranker
 from tart_serve.service import Service
 from tart_serve.settings import ServiceSettings
 from tart_serve.soundness import VerifiedVersions
+from tart_serve.telemetry.index_collector import IndexCollector
+from tart_serve.telemetry.metrics import ServiceMetrics
+from tart_serve.telemetry.tracing import tracing_for
 
 _DESCRIPTION = """\
 Instruction-aware retrieval: a query, and an instruction in plain words that says what kind of document should answer
@@ -55,14 +58,16 @@ def create_app(
     Args:
         indexes: By the names that requests will call them by. New versions that are published in their folders are
             switched to.
-        settings: Limits.
+        settings: Limits, keys, logs and traces.
         reranker: For requests that ask for it.
 
     Raises:
         IndexFolderError: There is no index.
+        KeyFileError: There are to be keys, and there is none, or one cannot be read.
+        DependencyError: Traces are to be exported, and OpenTelemetry is not installed.
     """
     settings = settings or ServiceSettings()
-    app = FastAPI(
+    app = GuardedApp(
         title="tart",
         version=__version__,
         description=_DESCRIPTION,
@@ -73,41 +78,48 @@ def create_app(
         lifespan=_lifespan,
     )
     app.state.service = _service(indexes, settings, reranker)
-    app.add_middleware(BodyLimitMiddleware, max_bytes=settings.max_body_bytes)
-    app.add_middleware(RequestIdMiddleware)
+    install_guards(app)
     install_error_handlers(app)
-    for routes in (search, embeddings, indexes_routes, documents, health, docs):
+    for routes in (search, embeddings, indexes_routes, documents, health, metrics, docs):
         app.include_router(routes.router)
     return app
 
 
 def _service(indexes: Mapping[str, Searcher], settings: ServiceSettings, reranker: Reranker | None) -> Service:
     served = ServedIndexes(indexes)
+    service_metrics = ServiceMetrics()
+    service_metrics.register([IndexCollector(served)])
     served_reranker = ServedReranker(reranker)
-    engine = Engine(ModelThread(), served_reranker)
+    engine = Engine(ModelThread(), served_reranker, settings.engine, service_metrics)
     verified = VerifiedVersions()
-    reloader = Reloader(served, verified, engine, settings.reload)
+    reloader = Reloader(served, verified, engine, settings.reload, service_metrics.reloaded)
     return Service(
         indexes=served,
         models=ServedModels(CurrentEncoders(served)),
         reranker=served_reranker,
         engine=engine,
         readiness=Readiness(served, verified, engine, settings.ready_deadline),
+        door=Door(engine.admission, settings.engine.timeout, service_metrics),
         verified=verified,
         reloader=reloader,
         writer=DocumentWriter(served, engine, reloader, settings.writes),
         metadata_keys=MetadataKeys(),
+        settings=settings,
+        metrics=service_metrics,
+        tracing=tracing_for(settings.telemetry),
     )
 
 
 @asynccontextmanager
-async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """Verifies the indexes in the background, and follows their folders, while the service runs."""
+async def _lifespan(app: FastAPI) -> AsyncIterator[Mapping[str, Door]]:
+    """Verifies the indexes and follows their folders while the service runs; gives the server the door, to close it."""
     service: Service = app.state.service
+    service.door.open()
     service.writer.start()
     service.reloader.start()
     service.readiness.start()
-    yield
+    yield {"door": service.door}
     await service.readiness.stop()
     await service.reloader.stop()
     await service.engine.close()
+    service.tracing.close()

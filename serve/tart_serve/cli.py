@@ -9,14 +9,18 @@ import click
 from tart.errors import TartError
 from tart.options import hardware_options
 from tart_serve.catalog_options import catalog_options
+from tart_serve.engine_options import engine_options
 from tart_serve.index_arguments import index_arguments
 from tart_serve.listening import Address, base_url, listen
+from tart_serve.security.options import limit_options, security_options
+from tart_serve.telemetry.options import telemetry_options
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from tart.reranker import Reranker
-    from tart_index import Searcher
+    from tart_serve.engine_settings import EngineSettings
+    from tart_serve.security.settings import ClientLimits, SecuritySettings
+    from tart_serve.telemetry.settings import TelemetrySettings
 
 
 @click.command()
@@ -25,11 +29,20 @@ if TYPE_CHECKING:
 @click.option(
     "--port", "-p", default=8080, show_default=True, type=click.IntRange(0, 65_535), help="0 takes any that is free."
 )
-@click.option(
-    "--allow-public", is_flag=True, help="Let other machines in: there are no keys, whoever comes can search."
-)
+@click.option("--allow-public", is_flag=True, help="Let other machines in without keys: whoever comes can do all.")
 @click.option("--model", "-m", help="Where the indexes' model is now. [default: as stored]")
 @click.option("--rerank", metavar="MODEL", help="A reranker for requests that ask for it: a folder or a hub id.")
+@security_options
+@limit_options
+@telemetry_options
+@click.option(
+    "--workers",
+    default=1,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Processes. Each loads the models anew and has its share of the threads; the indexes are shared.",
+)
+@engine_options
 @catalog_options
 @hardware_options
 def serve(
@@ -38,6 +51,11 @@ def serve(
     port: int,
     allow_public: bool,
     rerank: str | None,
+    security: SecuritySettings,
+    limits: ClientLimits,
+    telemetry: TelemetrySettings,
+    workers: int,
+    engine: EngineSettings,
     reload_interval: float,
     allow_writes: bool,
     **hardware: Any,
@@ -52,42 +70,50 @@ def serve(
     tart serve my-index
     tart serve papers code=/data/indexes/python --port 9000
     tart serve my-index --rerank my-reranker
+    tart serve my-index --host 0.0.0.0 --keys keys.txt
+    tart serve my-index --workers 4
     """
     arguments = index_arguments(folders)
     address = Address.resolve(host, port)
-    if not (address.is_loopback or allow_public):
+    if not (address.is_loopback or allow_public or security.wants_keys):
         raise TartError(
-            f"{host} lets other machines in, and there are no keys yet; listen on 127.0.0.1, or say --allow-public"
+            f"{host} lets other machines in, and no key is asked for; make one (tart keys new --keys FILE) and say "
+            "--keys FILE, or listen on 127.0.0.1, or say --allow-public"
         )
-    from tart_serve.app import create_app
     from tart_serve.document_writer import WriteSettings
-    from tart_serve.open_indexes import EncoderSettings, open_indexes
+    from tart_serve.open_indexes import EncoderSettings
+    from tart_serve.plan import ServicePlan
     from tart_serve.reloading import ReloadSettings
     from tart_serve.server import run_server
     from tart_serve.settings import ServiceSettings
+    from tart_serve.workers import run_workers
 
     encoders = EncoderSettings(**hardware)
-    searchers = open_indexes(arguments, encoders)
     settings = ServiceSettings(
-        reload=ReloadSettings(reload_interval, encoders=encoders), writes=WriteSettings(allow_writes)
+        engine=engine,
+        reload=ReloadSettings(reload_interval, encoders=encoders),
+        writes=WriteSettings(allow_writes),
+        security=security.listening_on(address.host, is_loopback=address.is_loopback),
+        limits=limits,
+        telemetry=telemetry,
     )
-    app = create_app(searchers, settings, _reranker(rerank, hardware))
+    plan = ServicePlan(tuple(arguments), encoders, rerank, settings)
+    counts = plan.check()
     with listen(address) as listener:
-        greeting = _greeting(base_url(listener), searchers)
-        run_server(app, listener, lambda: click.echo(greeting))
+        url = base_url(listener)
+
+        def greet() -> None:
+            click.echo(_greeting(url, counts))
+
+        if workers == 1:
+            run_server(plan(), listener, engine.timeout, greet)
+        else:
+            run_workers(plan, listener, workers, greet)
 
 
-def _reranker(name: str | None, hardware: Mapping[str, Any]) -> Reranker | None:
-    if name is None:
-        return None
-    from tart.reranker import Reranker
-
-    return Reranker.load(name, **{key: value for key, value in hardware.items() if key != "model"})
-
-
-def _greeting(url: str, searchers: Mapping[str, Searcher]) -> str:
-    served = ", ".join(f"{name} ({len(searcher.folder):,} documents)" for name, searcher in searchers.items())
-    return f"serving {served} at {url} (try it: {url}/docs)\n{_curl(url, searchers)}"
+def _greeting(url: str, counts: Mapping[str, int]) -> str:
+    served = ", ".join(f"{name} ({count:,} documents)" for name, count in counts.items())
+    return f"serving {served} at {url} (try it: {url}/docs)\n{_curl(url, counts)}"
 
 
 def _curl(url: str, names: Iterable[str]) -> str:

@@ -6,7 +6,8 @@ import asyncio
 import logging
 import threading
 import time
-from collections import Counter, defaultdict
+from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
@@ -70,14 +71,23 @@ class Reload(NamedTuple):
 class Reloader:
     """Switches indexes to the versions that are published in their folders.
 
-    Attributes:
-        counts: Reloads since the start, by result.
+    Args:
+        indexes: All that are served.
+        verified: What is known of their files.
+        engine: For canaries.
+        settings: How often to look, and how patiently.
+        on_result: Is told what came of each reload, by whoever counts them.
     """
 
     def __init__(
-        self, indexes: ServedIndexes, verified: VerifiedVersions, engine: Engine, settings: ReloadSettings
+        self,
+        indexes: ServedIndexes,
+        verified: VerifiedVersions,
+        engine: Engine,
+        settings: ReloadSettings,
+        on_result: Callable[[ReloadResult], None],
     ) -> None:
-        self.counts: Counter[ReloadResult] = Counter()
+        self._on_result = on_result
         self._indexes = indexes
         self._verified = verified
         self._engine = engine
@@ -191,7 +201,7 @@ class Reloader:
 
     def _noted(self, name: str, done: Reload) -> Reload:
         self._last[name] = done
-        self.counts[done.result] += 1
+        self._on_result(done.result)
         if done.result == "switched":
             _LOG.info("index %s: version %s is in service, after %.3f s", name, done.version, done.seconds)
         if done.result == "refused":

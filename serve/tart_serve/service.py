@@ -9,6 +9,7 @@ from fastapi import Depends
 from starlette.requests import Request
 
 from tart_serve.document_writer import DocumentWriter
+from tart_serve.door import Door
 from tart_serve.engine import Engine
 from tart_serve.index_facts import MetadataKeys
 from tart_serve.readiness import Readiness
@@ -16,7 +17,10 @@ from tart_serve.reloading import Reloader
 from tart_serve.served_indexes import ServedIndexes
 from tart_serve.served_models import ServedModels
 from tart_serve.served_reranker import ServedReranker
+from tart_serve.settings import ServiceSettings
 from tart_serve.soundness import VerifiedVersions
+from tart_serve.telemetry.metrics import ServiceMetrics
+from tart_serve.telemetry.tracing import Tracing
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +32,10 @@ class Service:
     reranker: ServedReranker
     engine: Engine
     readiness: Readiness
+    settings: ServiceSettings
+    metrics: ServiceMetrics
+    tracing: Tracing
+    door: Door
     verified: VerifiedVersions
     reloader: Reloader
     writer: DocumentWriter
