@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
@@ -13,7 +13,9 @@ import httpx2
 from tart_serve.client import calls
 from tart_serve.client.call import Call
 from tart_serve.client.connection import Connection
+from tart_serve.client.document_batches import DocumentBatches, DocumentLike
 from tart_serve.client.errors import ClientError
+from tart_serve.client.index_replies import Changed
 from tart_serve.client.method import described
 from tart_serve.client.retries import NEVER, RetryPolicy, Tries
 
@@ -69,7 +71,34 @@ class AsyncClient:
     search = _method(calls.search)
     search_batch = _method(calls.search_batch)
     embed = _method(calls.embed)
+    rerank = _method(calls.rerank)
+    indexes = _method(calls.indexes)
+    index = _method(calls.index)
+    reload = _method(calls.reload)
+    get_document = _method(calls.get_document)
+    delete_document = _method(calls.delete_document)
+    instructions = _method(calls.instructions)
     ready = _method(calls.ready)
+
+    async def upsert_documents(
+        self, documents: Iterable[DocumentLike] | AsyncIterable[DocumentLike], *, index: str
+    ) -> Changed:
+        """Adds or replaces documents of a stream, batch by batch; each batch is one version of the index.
+
+        Args:
+            documents: Or mappings with `id`, `text`, and perhaps `title` and `metadata`.
+            index: That they go into.
+
+        Raises:
+            ClientError: A batch was not taken; those before it were, and may be sent again without harm.
+        """
+        done, batches = Changed(), DocumentBatches(index)
+        async for document in _each(documents):
+            for call in batches.add(document):
+                done = done.then(await self.answer(call))
+        for call in batches.rest():
+            done = done.then(await self.answer(call))
+        return done
 
     async def answer(self, call: Call[T]) -> T:
         """Sends a call, again where that is safe and may help.
@@ -98,3 +127,12 @@ class AsyncClient:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
+
+
+async def _each(documents: Iterable[DocumentLike] | AsyncIterable[DocumentLike]) -> AsyncIterator[DocumentLike]:
+    if isinstance(documents, AsyncIterable):
+        async for document in documents:
+            yield document
+    else:
+        for document in documents:
+            yield document

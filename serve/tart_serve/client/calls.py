@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
 
-from tart_serve.client import replies
+from tart_serve.client import index_replies, replies
 from tart_serve.client.call import Call
+from tart_serve.client.paths import document_path, index_path
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -77,6 +78,59 @@ def embed(
     options = _given(instruction=instruction, input_type=input_type, truncate=truncate)
     body = {"input": given, "model": model, "encoding_format": "base64", **options}
     return Call("POST", "/v1/embeddings", replies.embed_reply, body)
+
+
+def rerank(
+    query: str,
+    documents: Sequence[str],
+    *,
+    instruction: str | None = None,
+    model: str | None = None,
+    top_n: int | None = None,
+) -> Call[replies.RerankReply]:
+    """Puts texts in the order in which they answer a query under an instruction.
+
+    Args:
+        query: What the texts should answer.
+        documents: The texts.
+        instruction: What the query is to find.
+        model: The served reranker, or a served embedding model; the service chooses where none is named.
+        top_n: Only so many of the best come back.
+    """
+    body = {"query": query, "documents": list(documents), "return_documents": False}
+    options = _given(instruction=instruction, model=model, top_n=top_n)
+    return Call("POST", "/v1/rerank", replies.rerank_reply, {**body, **options})
+
+
+def indexes() -> Call[tuple[index_replies.IndexSummary, ...]]:
+    """Which indexes there are, and which version of each answers."""
+    return Call("GET", "/v1/indexes", index_replies.index_list)
+
+
+def index(name: str) -> Call[index_replies.IndexDescription]:
+    """An index: its version in service, its instructions, the metadata that filters may use."""
+    return Call("GET", index_path(name), index_replies.index_description)
+
+
+def reload(name: str, *, verify: bool = False) -> Call[index_replies.ReloadReply]:
+    """Switches an index to the version that is published in its folder; `verify` reads every file again."""
+    path = f"{index_path(name)}:reload"
+    return Call("POST", path, index_replies.reload_reply, {"verify": verify}, changes_nothing=False)
+
+
+def get_document(id: str, *, index: str) -> Call[index_replies.StoredDocument]:  # noqa: A002 (what it is called)
+    """A document as an index holds it."""
+    return Call("GET", document_path(index, id), index_replies.stored_document)
+
+
+def delete_document(id: str, *, index: str) -> Call[index_replies.Changed]:  # noqa: A002
+    """Takes a document out of an index, where the service allows writes."""
+    return Call("DELETE", document_path(index, id), index_replies.changed, changes_nothing=False)
+
+
+def instructions() -> Call[replies.Instructions]:
+    """The instructions that are stored with the indexes, and words to compose others of."""
+    return Call("GET", "/v1/instructions", replies.instructions)
 
 
 def ready() -> Call[replies.Ready]:

@@ -114,6 +114,56 @@ class Ready:
     took_ms: float
 
 
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """A text that was scored.
+
+    Attributes:
+        index: Its place among the texts that were sent, from 0.
+        relevance_score: The reranker's, 0 to 1; or the embedding model's, a cosine.
+    """
+
+    index: int
+    relevance_score: float
+
+
+@dataclass(frozen=True, slots=True)
+class RerankReply:
+    """Texts by score, best first."""
+
+    request_id: str
+    model: str
+    results: tuple[Ranked, ...]
+    prompt_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class IndexInstructions:
+    """The instructions that are stored with an index: the default one, and others by name."""
+
+    default: str
+    named: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Instructions:
+    """What may be said as an instruction; other words are as good.
+
+    Attributes:
+        indexes: What is stored, by the names of the indexes.
+        intents: How a document relates to the query; with the next two, parts to put together.
+        domains: Where documents come from.
+        units: What one document is.
+        examples: Whole instructions to begin with.
+    """
+
+    indexes: Mapping[str, IndexInstructions]
+    intents: tuple[str, ...]
+    domains: tuple[str, ...]
+    units: tuple[str, ...]
+    examples: tuple[str, ...]
+
+
 def search_reply(body: Any) -> SearchReply:
     """Reads the reply to one query."""
     return SearchReply(
@@ -149,6 +199,19 @@ def embed_reply(body: Any) -> EmbedReply:
 def ready(body: Any) -> Ready:
     """Reads what is ready."""
     return Ready(tuple(body["indexes"]), body["took_ms"])
+
+
+def rerank_reply(body: Any) -> RerankReply:
+    """Reads texts in order."""
+    ranked = tuple(known(Ranked, result) for result in body["results"])
+    return RerankReply(body["id"], body["model"], ranked, body["usage"]["prompt_tokens"])
+
+
+def instructions(body: Any) -> Instructions:
+    """Reads what may be said as an instruction."""
+    parts = {name: tuple(body["vocabulary"][name]) for name in ("intents", "domains", "units")}
+    stored = {name: known(IndexInstructions, index) for name, index in body["indexes"].items()}
+    return Instructions(indexes=stored, examples=tuple(body["examples"]), **parts)
 
 
 def known(kind: type[T], body: Any) -> T:

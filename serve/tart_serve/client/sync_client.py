@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
@@ -12,7 +12,9 @@ import httpx2
 from tart_serve.client import calls
 from tart_serve.client.call import Call
 from tart_serve.client.connection import Connection
+from tart_serve.client.document_batches import DocumentBatches, DocumentLike
 from tart_serve.client.errors import ClientError
+from tart_serve.client.index_replies import Changed
 from tart_serve.client.method import described
 from tart_serve.client.retries import NEVER, RetryPolicy, Tries
 
@@ -68,7 +70,29 @@ class Client:
     search = _method(calls.search)
     search_batch = _method(calls.search_batch)
     embed = _method(calls.embed)
+    rerank = _method(calls.rerank)
+    indexes = _method(calls.indexes)
+    index = _method(calls.index)
+    reload = _method(calls.reload)
+    get_document = _method(calls.get_document)
+    delete_document = _method(calls.delete_document)
+    instructions = _method(calls.instructions)
     ready = _method(calls.ready)
+
+    def upsert_documents(self, documents: Iterable[DocumentLike], *, index: str) -> Changed:
+        """Adds or replaces documents of a stream, batch by batch; each batch is one version of the index.
+
+        Args:
+            documents: Or mappings with `id`, `text`, and perhaps `title` and `metadata`.
+            index: That they go into.
+
+        Raises:
+            ClientError: A batch was not taken; those before it were, and may be sent again without harm.
+        """
+        done = Changed()
+        for call in DocumentBatches(index).calls(documents):
+            done = done.then(self.answer(call))
+        return done
 
     def answer(self, call: Call[T]) -> T:
         """Sends a call, again where that is safe and may help.
