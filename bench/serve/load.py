@@ -1,8 +1,8 @@
 """A load generator that costs little: asyncio on bare sockets, request bytes made before the clock starts.
 
 Closed loop (`--users N`): each user sends its next request when its last one was answered. Open loop (`--rate R`):
-requests are due at a fixed rate whatever the service does, and a latency counts from when its request was due, so that a
-service which stalls cannot hide it. It runs in a process of its own; other scripts call `run_load`.
+requests are due at a fixed rate whatever the service does, and a latency counts from when its request was due, so that
+a service which stalls cannot hide it. It runs in a process of its own; other scripts call `run_load`.
 
     python bench/serve/load.py --url http://127.0.0.1:8080 --requests requests.jsonl --users 8 --seconds 5
 """
@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -25,18 +25,20 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 LOST = 0
+UNREACHED = -1
 
 
 class Request(NamedTuple):
-    """What to send: a body for POST, none for GET."""
+    """What to send: a body for POST, as JSON or as it stands; none for GET."""
 
     path: str
-    body: dict[str, Any] | None = None
+    body: dict[str, Any] | str | None = None
     key: str | None = None
 
     def wire(self, host: str) -> bytes:
         """The request's bytes."""
-        content = b"" if self.body is None else json.dumps(self.body).encode()
+        text = self.body if isinstance(self.body, str) else json.dumps(self.body)
+        content = b"" if self.body is None else text.encode()
         key = f"Authorization: Bearer {self.key}\r\n" if self.key else ""
         head = f"{'GET' if self.body is None else 'POST'} {self.path} HTTP/1.1\r\nHost: {host}\r\n{key}"
         if content:
@@ -50,7 +52,8 @@ class Load:
 
     Attributes:
         seconds: Measured, the warm-up not counted.
-        latencies_ms: By status; a connection that ended without a reply has status 0.
+        latencies_ms: By status; 0 where a request was sent and the connection ended without a reply, -1 where there was
+            no connection to send it on.
         no_retry_after: Replies with status 429 or 503 that do not say when to come again.
         sent: Requests that were sent while measuring.
         not_offered: Requests of the open loop that found every connection busy.
@@ -173,7 +176,7 @@ class Generator:
             await asyncio.sleep(max(0.0, due - time.perf_counter()))
             while due <= time.perf_counter():
                 if idle:
-                    task = asyncio.create_task(self._lend(idle, due))
+                    task = asyncio.create_task(self._lend(idle.popleft(), idle, due))
                     under_way.add(task)
                     task.add_done_callback(under_way.discard)
                 elif self._begins <= due < self._ends:
@@ -184,8 +187,7 @@ class Generator:
             connection.close()
         return self._load
 
-    async def _lend(self, idle: deque[Connection], due: float) -> None:
-        connection = idle.popleft()
+    async def _lend(self, connection: Connection, idle: deque[Connection], due: float) -> None:
         idle.append(await self._ask(connection, due))
 
     async def _user(self) -> None:
@@ -199,7 +201,7 @@ class Generator:
 
     async def _ask(self, connection: Connection, due: float) -> Connection:
         """Sends the next request and notes the answer; on a new connection where the last one has ended."""
-        status, says_when = LOST, False
+        status, says_when = UNREACHED, False
         try:
             if not connection.open:
                 loop = asyncio.get_running_loop()
@@ -280,10 +282,11 @@ def merged(loads: Sequence[Load]) -> Load:
 
 def summary(load: Load) -> str:
     """One line."""
-    statuses: Counter[str] = Counter({str(status or "lost"): count for status, count in load.statuses.items()})
+    named = {LOST: "lost", UNREACHED: "unreached"}
+    statuses = {named.get(status, str(status)): count for status, count in load.statuses.items()}
     return (
         f"{load.per_second:.1f} answered/s, p50 {load.percentile(50):.2f} ms, p99 {load.percentile(99):.2f} ms, "
-        f"replies {dict(statuses)}, generator {load.cpu_share:.0%} of a core"
+        f"replies {statuses}, generator {load.cpu_share:.0%} of a core"
     )
 
 

@@ -85,7 +85,13 @@ def txtai_server(corpus: Corpus, environments: Environments, model: Path) -> Ser
     settings = corpus.folder / "txtai.yml"
     # JSON is YAML.
     settings.write_text(
-        json.dumps({"path": str(index), "writable": False, "embeddings": {"path": str(model), "content": True}})
+        json.dumps(
+            {
+                "path": str(index),
+                "writable": False,
+                "embeddings": {"path": str(model), "content": True, "maxlength": 256},
+            }
+        )
     )
     port = free_port()
     command = [python, "-m", "uvicorn", "txtai.api:app", "--host", "127.0.0.1", "--port", str(port)]

@@ -43,14 +43,14 @@ TOP_K = 10
 _PEERS = (TXTAI, CHROMA)
 _ABOUT = """\
 Each system searches the same {documents:,} documents (docstrings and code of the standard library, {words:.0f} words
-on average) for the ten best, with their texts. All but the two lines "as it comes" embed with the weights of {model} in
-float32. Every query is a new one, so no cache helps. A closed loop: each user asks again when it was answered. {rounds}
-rounds of {seconds:g} s a system, in turn; medians, range in brackets. Server and load generator share the machine's
-cores; the generator took at most {generator:.0%} of one core (Chroma's users, which embed, apart).
+on average) for the ten best, with their texts. All but the two lines "as it comes" embed with the weights of {model}
+in float32. Every query is a new one, so no cache helps. A closed loop: each user asks again when it was answered.
+{rounds} rounds of {seconds:g} s a system, in turn; medians, range in brackets. Server and load generator share the
+machine's cores; the generator took at most {generator:.0%} of one core (Chroma's users, which embed, apart).
 
 A Chroma server takes vectors and runs no model. So what is measured as Chroma is what its guide shows: an application
-whose threads call `collection.query(query_texts=[...])`, with sentence-transformers embedding in that application. The last
-line leaves the model out: it is the vector search alone, no answer to a query in words."""
+whose threads call `collection.query(query_texts=[...])`, with sentence-transformers embedding in that application. The
+last line leaves the model out: it is the vector search alone, no answer to a query in words."""
 _REPEATED = """\
 ### The same {count} queries over and over, {users} users
 

@@ -14,6 +14,6 @@ from txtai import Embeddings
 source, model, out = sys.argv[1:]
 with Path(source).open(encoding="utf-8") as lines:
     rows = [json.loads(line) for line in lines]
-embeddings = Embeddings(path=model, content=True)
+embeddings = Embeddings(path=model, content=True, maxlength=256)  # What the model was trained for, as the others read.
 embeddings.index((row["id"], row["text"], None) for row in rows)
 embeddings.save(out)
