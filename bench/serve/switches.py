@@ -186,7 +186,7 @@ def body_of(outcome: Outcome, arguments: argparse.Namespace) -> tuple[str, dict[
         "replies of mixed versions.**\n\n"
         f"A switch took {took:.0f} ms under that load.\n\n"
         + table(
-            ["searches", "answered", "failed", "mixed", "versions seen", "p50 ms", "p99 ms", "longest ms"], searches
+            ["searches", "answered", "failed", "mixed", "versions", "p50 ms", "p99 ms", "longest ms"], searches
         )
         + "\n\n"
         + table(["the service's process", "before", "after"], held)
