@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
-from typing import Any
+from contextvars import ContextVar, copy_context
+from typing import Any, TypeVar
 
 from starlette.types import Message, Receive
 
 from tart_serve.refusal import Refusal
+
+T = TypeVar("T")
 
 
 class Caller:
@@ -81,6 +83,14 @@ def working_for(caller: Caller) -> Iterator[None]:
         yield
     finally:
         _CALLER.reset(before)
+
+
+def own_task(work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+    """Begins work of the service itself, even where a caller gave the occasion: his deadline does not end it."""
+    context = copy_context()
+    context.run(_CALLER.set, None)
+    task: asyncio.Task[T] = context.run(asyncio.get_running_loop().create_task, work)
+    return task
 
 
 def _at_once(waiting: Any) -> Message | None:

@@ -88,16 +88,15 @@ def serve(
     from tart_serve.settings import ServiceSettings
     from tart_serve.workers import run_workers
 
-    encoders = EncoderSettings(**hardware)
     settings = ServiceSettings(
         engine=engine,
-        reload=ReloadSettings(reload_interval, encoders=encoders),
+        reload=ReloadSettings(reload_interval),
         writes=WriteSettings(allow_writes),
         security=security.listening_on(address.host, is_loopback=address.is_loopback),
         limits=limits,
         telemetry=telemetry,
     )
-    plan = ServicePlan(tuple(arguments), encoders, rerank, settings)
+    plan = ServicePlan(tuple(arguments), EncoderSettings(**hardware), rerank, settings)
     counts = plan.check()
     with listen(address) as listener:
         url = base_url(listener)

@@ -18,7 +18,9 @@ from tart.errors import IndexBusyError, IndexFolderError, IndexModelError
 from tart_index import Corpus
 from tart_index.changes import ChangeResult, add_documents, delete_documents
 from tart_index.merging import merge_small_parts, small_runs
+from tart_serve.caller import own_task
 from tart_serve.engine import Engine
+from tart_serve.jobs import estimated_tokens
 from tart_serve.queued_engine import QueuedEngine
 from tart_serve.refusal import Refusal
 from tart_serve.reloading import Reloader
@@ -86,6 +88,10 @@ class DocumentWriter:
             Refusal: Writes are not allowed (403), another process writes the index, or its model is not here (409), or
                 the service is overloaded.
         """
+        self.refuse_unless_allowed()
+        encoder = self._indexes.at(name).searcher.encoder
+        lengths = [len(document.title) + len(document.text) for document in documents]
+        self._engine.admission.refuse_when_full(sum(estimated_tokens(length, encoder) for length in lengths))
         corpus = Corpus.from_documents("the request", lambda: documents)
         loop = asyncio.get_running_loop()
 
@@ -108,8 +114,8 @@ class DocumentWriter:
         return written
 
     async def _to_the_end(self, write: Coroutine[Any, Any, T]) -> T:
-        """A write that has begun ends even if its caller goes away, so that what was published is also switched to."""
-        task = asyncio.create_task(write)
+        """A write that was let in is done, even if its caller goes away: what is published is also switched to."""
+        task = own_task(write)
         self._running.add(task)
         task.add_done_callback(self._running.discard)
         task.add_done_callback(_note_outcome)

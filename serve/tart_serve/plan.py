@@ -58,7 +58,9 @@ class ServicePlan:
             if self.reranker is not None
             else None
         )
-        return create_app(searchers, self.settings, reranker)
+        # Models of later versions are loaded as those of the first ones.
+        settings = replace(self.settings, reload=replace(self.settings.reload, encoders=how))
+        return create_app(searchers, settings, reranker)
 
     def for_one_of(self, workers: int) -> ServicePlan:
         """The plan of one worker of several: each has its share of the processors."""

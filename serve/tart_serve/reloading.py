@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
 
 from tart_index.folder import MANIFEST
+from tart_serve.caller import own_task
 from tart_serve.canary import CanaryError, send_canary
 from tart_serve.engine import Engine
 from tart_serve.new_version import NewVersion, PublishedVersion, Unfit
@@ -23,8 +24,6 @@ from tart_serve.served_indexes import CurrentEncoders, ServedIndex, ServedIndexe
 from tart_serve.soundness import Soundness, VerifiedVersions
 
 _LOG = logging.getLogger("tart_serve")
-_OVERLOADED = (429, 503, 504)
-_CANARY_PAUSE = 0.05
 
 ReloadResult: TypeAlias = Literal["switched", "unchanged", "refused"]
 # Inode, size and time of the last change of a manifest; None where there is none.
@@ -37,12 +36,10 @@ class ReloadSettings:
 
     Attributes:
         interval: Seconds between two looks at the folders; 0 leaves reloading to requests for it.
-        canary_patience: Seconds that a new version's canary search may wait while the service is overloaded.
         encoders: How the model of a new version is loaded, where it is not in service already.
     """
 
     interval: float = 1.0
-    canary_patience: float = 30.0
     encoders: EncoderSettings = field(default_factory=EncoderSettings)
 
 
@@ -135,8 +132,7 @@ class Reloader:
             name: Of the index.
             again: Open the version and read all of it even if it is in service already.
         """
-        async with self._turns[name]:
-            return self._noted(name, await self._reload(name, again=again))
+        return await own_task(self._reload_in_turn(name, again=again))
 
     async def follow(self, name: str) -> Reload | None:
         """The same, if the folder has changed since the last look; None if it has not."""
@@ -148,6 +144,10 @@ class Reloader:
             if done.result != "refused" or done.lasting:
                 self._seen[name] = stamp
             return done if done.result == "unchanged" else self._noted(name, done)
+
+    async def _reload_in_turn(self, name: str, *, again: bool) -> Reload:
+        async with self._turns[name]:
+            return self._noted(name, await self._reload(name, again=again))
 
     async def _watch(self, name: str) -> None:
         while True:
@@ -189,19 +189,14 @@ class Reloader:
         )
 
     async def _tried(self, new: NewVersion) -> NewVersion | Unfit:
-        """A version after a canary search through it, which also warms its model; overload is waited out."""
-        deadline = time.monotonic() + self._settings.canary_patience
-        while True:
-            try:
-                await send_canary(self._engine, new.served)
-            except CanaryError:
-                return Unfit("does not answer a canary search")
-            except Refusal as refusal:
-                if refusal.status_code not in _OVERLOADED or time.monotonic() > deadline:
-                    return Unfit("could not be tried out, for the service is overloaded", lasting=False)
-                await asyncio.sleep(_CANARY_PAUSE)
-            else:
-                return new
+        """A version after a canary search through it, which also warms its model."""
+        try:
+            await send_canary(self._engine, new.served)
+        except CanaryError:
+            return Unfit("does not answer a canary search")
+        except Refusal:
+            return Unfit("could not be tried out now", lasting=False)
+        return new
 
     def _noted(self, name: str, done: Reload) -> Reload:
         self._last[name] = done

@@ -59,5 +59,5 @@ async def running(app: FastAPI) -> AsyncIterator[AsyncClient]:
     """A client for many requests at once."""
     async with app.router.lifespan_context(app):
         transport = ASGITransport(app, raise_app_exceptions=False)
-        async with AsyncClient(transport=transport, base_url="http://tart") as client:
+        async with AsyncClient(transport=transport, base_url="http://testserver") as client:
             yield client

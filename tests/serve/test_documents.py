@@ -5,6 +5,7 @@ import json
 import shutil
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -18,7 +19,7 @@ from tart_index import IndexFolder
 from tart_index.writer import IndexWriter
 from tart_serve import ServiceSettings
 from tart_serve.document_writer import WriteSettings
-from tart_serve.refusal import Refusal
+from tart_serve.engine_settings import EngineSettings
 from tart_serve.reloading import ReloadSettings
 from tests.index.counting import CountingEngine, counting_encoder, counting_engine
 from tests.serve.changing import BY_HAND, publish, running, service_of, service_over, telling, verified
@@ -329,18 +330,28 @@ def test_embedding_waits_in_the_queue_batch_by_batch(
     assert asked == [engine.token_budget] * 5
 
 
-def test_a_full_queue_refuses_a_write_and_nothing_is_published(
-    client: TestClient, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def refuse(*_: object) -> None:
-        raise Refusal(429, "the queue is full", headers={"Retry-After": "3"})
+def test_a_full_service_refuses_a_write_before_it_begins(folder: Path, counting: Encoder) -> None:
+    full = replace(BY_HAND, engine=EngineSettings(max_requests=1))
+    with TestClient(service_over(folder, counting, full)) as client:
+        with service_of(client).engine.admission.place(1, bounded=False):
+            response = client.post(DOCUMENTS, json={"documents": [row("a")]})
+        assert (response.status_code, response.headers["retry-after"]) == (429, "1")
+        assert IndexFolder.open(folder).manifest.version == 1
+        assert upsert(client, row("a"))["index"] == "2"
 
-    monkeypatch.setattr(service_of(client).engine, "run", refuse)
-    response = client.post(DOCUMENTS, json={"documents": [row("a")]})
-    assert (response.status_code, response.headers["retry-after"]) == (429, "3")
-    monkeypatch.undo()
-    assert IndexFolder.open(folder).manifest.version == 1
-    assert upsert(client, row("a"))["index"] == "2"
+
+def test_a_write_that_was_let_in_is_not_hurried(folder: Path, counting: Encoder) -> None:
+    with TestClient(service_over(folder, counting, replace(BY_HAND, engine=EngineSettings(max_requests=2)))) as client:
+        engine = service_of(client).engine
+        real = engine.run
+
+        async def crowded(work: Callable[[], Any], tokens: int = 0) -> Any:
+            with engine.admission.place(1, bounded=False), engine.admission.place(1, bounded=False):
+                return await real(work, tokens)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(engine, "run", crowded)
+            assert upsert(client, *(row(f"d{n}", "word " * 60) for n in range(10)))["added"] == 10
 
 
 def test_writes_at_the_same_time_take_turns_and_none_is_lost(folder: Path, counting: Encoder) -> None:

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
@@ -12,6 +15,7 @@ from starlette.testclient import TestClient
 from tart import Encoder
 from tart_index import IndexFolder, Searcher
 from tart_serve import ServiceSettings, create_app
+from tart_serve.engine_settings import EngineSettings
 from tart_serve.open_indexes import EncoderSettings
 from tart_serve.refusal import Refusal
 from tart_serve.reloading import ReloadSettings
@@ -47,6 +51,12 @@ def served(client: TestClient) -> tuple[str, set[str]]:
     return reply["index"]["version"], {hit["id"] for hit in reply["data"]}
 
 
+def reloads(client: TestClient) -> dict[str, float]:
+    """The metric of reloads by result, as far as there were any."""
+    lines = re.findall(r'^tart_index_reload_total\{result="(\w+)"\} (\S+)$', client.get("/metrics").text, re.MULTILINE)
+    return {result: float(count) for result, count in lines if float(count)}
+
+
 def of(version: int) -> tuple[str, set[str]]:
     return str(version), {document.id for document in telling(version)}
 
@@ -77,7 +87,7 @@ def test_a_reload_that_finds_nothing_new_says_so(client: TestClient, body: dict[
     response = client.post(RELOAD) if body is None else client.post(RELOAD, json=body)
     assert (response.status_code, response.json()["result"]) == (200, "unchanged")
     assert served(client) == of(1)
-    assert service_of(client).reloader.counts == {"unchanged": 1}
+    assert reloads(client) == {"unchanged": 1}
 
 
 def other_part(folder: Path) -> Path:
@@ -128,7 +138,7 @@ def test_a_broken_version_is_refused_and_the_old_one_stays(
         problem = response.json()
         assert (response.status_code, problem["title"]) == (409, "Conflict")
         assert problem["detail"] == f"the published version of index 'live' {reason}; version 1 stays in service"
-        assert service_of(client).reloader.counts == {"refused": asked}
+        assert reloads(client) == {"refused": asked}
     assert served(client) == of(1)
     assert client.get("/readyz").status_code == 200
     described = client.get("/v1/indexes/live")
@@ -243,10 +253,10 @@ def test_a_version_that_finds_nothing_is_refused(
     publish(folder, telling(2), counting)
     real = Searcher.answer
 
-    def fail(self: Searcher, *given: object) -> object:
+    def fail(self: Searcher, *arguments: Any) -> object:
         if self.folder.manifest.version == 2:
             raise RuntimeError("secret")
-        return real(self, *given)  # type: ignore[arg-type]
+        return real(self, *arguments)
 
     monkeypatch.setattr(Searcher, "answer", fail)
     response = client.post(RELOAD)
@@ -255,43 +265,32 @@ def test_a_version_that_finds_nothing_is_refused(
     assert served(client) == of(1)
 
 
-def test_overload_puts_a_switch_off_and_is_no_fault_of_the_version(
-    folder: Path, counting: Encoder, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def refuse(*_: object) -> None:
-        raise Refusal(429, "the queue is full")
-
-    settings = ServiceSettings(reload=ReloadSettings(interval=0, canary_patience=0))
-    with TestClient(service_over(folder, counting, settings)) as client:
-        verified(client)
-        publish(folder, telling(2), counting)
-        monkeypatch.setattr(service_of(client).engine, "search", refuse)
-        response = client.post(RELOAD)
-        assert (response.status_code, response.headers["retry-after"]) == (503, "1")
-        assert "could not be tried out, for the service is overloaded; version 1 stays" in response.json()["detail"]
-        ready = client.get("/readyz")
-        assert ready.status_code == 503
-        assert "was refused: the queue is full" in ready.json()["detail"]
-        monkeypatch.undo()
-        assert client.post(RELOAD).json()["result"] == "switched"
-
-
-def test_a_canary_waits_for_an_overload_to_end(
+def test_a_canary_that_is_not_let_in_is_no_fault_of_the_version(
     client: TestClient, folder: Path, counting: Encoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    engine = service_of(client).engine
-    real, refused = engine.search, []
+    async def refuse(*_: object) -> None:
+        raise Refusal(503, "the service ends")
 
-    async def refuse_twice(*arguments: object) -> object:
-        if len(refused) < 2:
-            refused.append(arguments)
-            raise Refusal(429, "the queue is full")
-        return await real(*arguments)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(engine, "search", refuse_twice)
     publish(folder, telling(2), counting)
+    monkeypatch.setattr(service_of(client).engine, "search", refuse)
+    response = client.post(RELOAD)
+    assert (response.status_code, response.headers["retry-after"]) == (503, "1")
+    assert "could not be tried out now; version 1 stays in service" in response.json()["detail"]
+    ready = client.get("/readyz")
+    assert ready.status_code == 503
+    assert "was refused: the service ends" in ready.json()["detail"]
+    monkeypatch.undo()
     assert client.post(RELOAD).json()["result"] == "switched"
-    assert served(client) == of(2)
+
+
+def test_a_reload_is_let_in_when_searches_are_not(folder: Path, counting: Encoder) -> None:
+    full = replace(BY_HAND, engine=EngineSettings(max_requests=1))
+    with TestClient(service_over(folder, counting, full)) as client:
+        publish(folder, telling(2), counting)
+        with service_of(client).engine.admission.place(1, bounded=False):
+            assert client.post("/v1/search", json=QUERY).status_code == 429
+            assert client.post(RELOAD).json()["result"] == "switched"
+        assert served(client) == of(2)
 
 
 def test_the_watcher_looks_again_only_after_a_change(client: TestClient, folder: Path, counting: Encoder) -> None:
@@ -312,7 +311,7 @@ def test_the_watcher_looks_again_only_after_a_change(client: TestClient, folder:
     assert served(client) == of(2)
     publish(folder, telling(4), counting)
     assert [look(), look()] == ["switched", None]
-    assert reloader.counts == {"switched": 2, "refused": 1}
+    assert reloads(client) == {"switched": 2, "refused": 1}
 
 
 def test_a_folder_is_watched_by_itself(folder: Path, counting: Encoder) -> None:
