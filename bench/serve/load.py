@@ -98,6 +98,7 @@ class Connection(asyncio.Protocol):
         self._wanted = -1
         self._status = LOST
         self._says_when = False
+        self._last = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Notes that it is open."""
@@ -120,6 +121,8 @@ class Connection(asyncio.Protocol):
             return
         ended = self._buffer.endswith(b"\r\n0\r\n\r\n") if self._wanted == 0 else len(self._buffer) >= self._wanted
         if ended:
+            # What is sent on a connection that the server said it closes would be lost, and rightly so.
+            self.open = not self._last
             self._finish(self._status)
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -140,6 +143,7 @@ class Connection(asyncio.Protocol):
         head = self._buffer[:end].lower()
         self._status = int(head[9:12])
         self._says_when = b"\r\nretry-after:" in head
+        self._last = b"\r\nconnection: close" in head
         place = head.find(b"\r\ncontent-length:")
         self._wanted = 0 if place < 0 else end + 4 + int(head[place + 17 :].split(b"\r\n", 1)[0])
         return True

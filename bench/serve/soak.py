@@ -240,8 +240,8 @@ def report(options: argparse.Namespace, found: dict[str, object]) -> None:
         ),
         (
             f"Good requests: {right.sent:,}, not answered with 200: {unwanted or 'none'}; p50 "
-            f"{right.percentile(50):.1f} ms, p99 {right.percentile(99):.1f} ms. Bad requests: {wrong.sent:,}, "
-            f"not refused with 4xx: {accepted or 'none'}. The service ended {slow.ended_by_service:,} slow connections. "
+            f"{right.percentile(50):.1f} ms, p99 {right.percentile(99):.1f} ms. Bad requests: {wrong.sent:,}, not "
+            f"refused with 4xx: {accepted or 'none'}. The service ended {slow.ended_by_service:,} slow connections. "
             f"Faults of writes: {dict(faults) or 'none'}."
         ),
         table(["", "second fifth of the time", "last fifth", "growth an hour"], rows),
