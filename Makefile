@@ -36,6 +36,10 @@ bench: $(INSTALLED_DEV) ## Run the benchmarks against peers; reports go to bench
 	$(BIN)/python bench/build/run.py
 	$(BIN)/python bench/build/kill.py
 	$(BIN)/python bench/train/throughput.py --precisions bfloat16 --rounds 2
+	$(BIN)/python bench/serve/peers.py
+	$(BIN)/python bench/serve/overload.py
+	$(BIN)/python bench/serve/drain.py
+	$(BIN)/python bench/serve/soak.py
 
 docs: $(INSTALLED_DEV) ## Write docs/commands.md from --help.
 	$(BIN)/python docs/write_commands.py

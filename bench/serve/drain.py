@@ -75,7 +75,7 @@ class Killed(NamedTuple):
         killed: How many of them.
         load: What the users saw.
         probes: Before and after.
-        back: Seconds until as many workers ran as before.
+        back: Seconds until as many processes ran as before.
         ready: Seconds until `/readyz` said so to ten probes in turn.
     """
 
@@ -214,7 +214,7 @@ def report(options: argparse.Namespace, drained: Sequence[Drained], killed: Sequ
         "200",
         "lost",
         "other",
-        "s until restarted",
+        "s until a new process",
         "s until ready again",
         "false readiness",
     ]

@@ -17,7 +17,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -26,6 +25,8 @@ from urllib.parse import urlsplit
 
 LOST = 0
 UNREACHED = -1
+# A server ends idle connections after some seconds, perhaps just as a request is on its way: lost, by nobody's fault.
+_IDLE_SECONDS = 2.0
 
 
 class Request(NamedTuple):
@@ -91,11 +92,13 @@ class Connection(asyncio.Protocol):
     def __init__(self) -> None:
         self.reply: asyncio.Future[tuple[int, bool]] | None = None
         self.open = False
+        self.used = time.perf_counter()
         self._transport: asyncio.Transport | None = None
         self._buffer = b""
         self._wanted = -1
         self._status = LOST
         self._says_when = False
+        self._last = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Notes that it is open."""
@@ -118,6 +121,8 @@ class Connection(asyncio.Protocol):
             return
         ended = self._buffer.endswith(b"\r\n0\r\n\r\n") if self._wanted == 0 else len(self._buffer) >= self._wanted
         if ended:
+            # What is sent on a connection that the server said it closes would be lost, and rightly so.
+            self.open = not self._last
             self._finish(self._status)
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -138,11 +143,13 @@ class Connection(asyncio.Protocol):
         head = self._buffer[:end].lower()
         self._status = int(head[9:12])
         self._says_when = b"\r\nretry-after:" in head
+        self._last = b"\r\nconnection: close" in head
         place = head.find(b"\r\ncontent-length:")
         self._wanted = 0 if place < 0 else end + 4 + int(head[place + 17 :].split(b"\r\n", 1)[0])
         return True
 
     def _finish(self, status: int) -> None:
+        self.used = time.perf_counter()
         if self.reply is not None and not self.reply.done():
             self.reply.set_result((status, self._says_when and status != LOST))
         self.reply = None
@@ -168,7 +175,7 @@ class Generator:
 
     async def open(self, rate: float, connections: int) -> Load:
         """Requests are due at a fixed rate, on as many connections as are free."""
-        idle: deque[Connection] = deque([Connection() for _ in range(connections)])
+        idle = [Connection() for _ in range(connections)]
         under_way: set[asyncio.Task[None]] = set()
         watch = asyncio.create_task(self._watch_cpu())
         due, step = time.perf_counter(), 1 / rate
@@ -176,7 +183,7 @@ class Generator:
             await asyncio.sleep(max(0.0, due - time.perf_counter()))
             while due <= time.perf_counter():
                 if idle:
-                    task = asyncio.create_task(self._lend(idle.popleft(), idle, due))
+                    task = asyncio.create_task(self._lend(idle.pop(), idle, due))
                     under_way.add(task)
                     task.add_done_callback(under_way.discard)
                 elif self._begins <= due < self._ends:
@@ -187,7 +194,7 @@ class Generator:
             connection.close()
         return self._load
 
-    async def _lend(self, connection: Connection, idle: deque[Connection], due: float) -> None:
+    async def _lend(self, connection: Connection, idle: list[Connection], due: float) -> None:
         idle.append(await self._ask(connection, due))
 
     async def _user(self) -> None:
@@ -203,7 +210,8 @@ class Generator:
         """Sends the next request and notes the answer; on a new connection where the last one has ended."""
         status, says_when = UNREACHED, False
         try:
-            if not connection.open:
+            if not connection.open or time.perf_counter() - connection.used > _IDLE_SECONDS:
+                connection.close()
                 loop = asyncio.get_running_loop()
                 _, connection = await loop.create_connection(Connection, self._host, self._port)
             status, says_when = await connection.send(self._wire())

@@ -54,9 +54,9 @@ _BAD = [
     "[1, 2]",
 ]
 _ABOUT = """\
-`tart serve` as it comes, over {documents:,} documents, for {minutes:g} minutes: {rate:g} good requests a second (searches
-with and without instruction, filter and list, embeddings), {bad:g} bad ones, {slow} clients that send a byte a second
-and never end, {writes}. {every:g} s between samples of the whole process tree."""
+`tart serve` as it comes, over {documents:,} documents, for {minutes:g} minutes: {rate:g} good requests a second
+(searches with and without instruction, filter and list, embeddings), {bad:g} bad ones, {slow} clients that send a byte
+a second and never end, {writes}. {every:g} s between samples of the whole process tree."""
 
 
 def good(found: Sequence[Document], count: int) -> list[Request]:
@@ -239,9 +239,9 @@ def report(options: argparse.Namespace, found: dict[str, object]) -> None:
             writes=written,
         ),
         (
-            f"Good requests: {right.sent:,}, of these not answered with 200: {unwanted or 'none'}; p50 "
-            f"{right.percentile(50):.1f} ms, p99 {right.percentile(99):.1f} ms. Bad requests: {wrong.sent:,}, of these "
-            f"not refused with 4xx: {accepted or 'none'}. The service ended {slow.ended_by_service:,} slow connections. "
+            f"Good requests: {right.sent:,}, not answered with 200: {unwanted or 'none'}; p50 "
+            f"{right.percentile(50):.1f} ms, p99 {right.percentile(99):.1f} ms. Bad requests: {wrong.sent:,}, not "
+            f"refused with 4xx: {accepted or 'none'}. The service ended {slow.ended_by_service:,} slow connections. "
             f"Faults of writes: {dict(faults) or 'none'}."
         ),
         table(["", "second fifth of the time", "last fifth", "growth an hour"], rows),

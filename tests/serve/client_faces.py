@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import httpx2
+import uvicorn
+from fastapi import FastAPI
 
 from tart_serve.client import AsyncClient, Client
+from tart_serve.listening import Address, base_url, listen
+from tart_serve.service import Service
 
 FACES = ("sync", "async")
 
@@ -69,3 +75,27 @@ class Script:
         if isinstance(step, Exception):
             raise step
         return step
+
+
+@contextmanager
+def served(app: FastAPI) -> Iterator[str]:
+    """The address of a service that runs in a thread, its indexes verified."""
+    up = threading.Event()
+
+    class Announced(uvicorn.Server):
+        async def startup(self, sockets: Any = None) -> None:
+            await super().startup(sockets)
+            service: Service = app.state.service
+            await service.readiness.verify()
+            up.set()
+
+    with listen(Address.resolve("127.0.0.1", 0)) as listener:
+        server = Announced(uvicorn.Config(app, log_level="warning", ws="none", lifespan="on"))
+        thread = threading.Thread(target=server.run, args=([listener],))
+        thread.start()
+        try:
+            assert up.wait(60)
+            yield base_url(listener)
+        finally:
+            server.should_exit = True
+            thread.join(60)

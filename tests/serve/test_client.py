@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import inspect
-import threading
 from collections.abc import Iterator
 
 import numpy as np
 import pytest
-import uvicorn
 from fastapi import FastAPI
 
 from tart import Encoder
@@ -27,8 +25,7 @@ from tart_serve.client import (
     calls,
 )
 from tart_serve.listening import Address, base_url, listen
-from tart_serve.service import Service
-from tests.serve.client_faces import FACES, Face
+from tests.serve.client_faces import FACES, Face, served
 
 MODEL = "all-MiniLM-L6-v2"
 INSTRUCTION = "Find the Python function that does this"
@@ -36,24 +33,9 @@ INSTRUCTION = "Find the Python function that does this"
 
 @pytest.fixture(scope="module")
 def url(app: FastAPI) -> Iterator[str]:
-    """Where the service over both indexes listens, its indexes verified."""
-    up = threading.Event()
-
-    class Announced(uvicorn.Server):
-        async def startup(self, sockets: object = None) -> None:
-            await super().startup(sockets)  # type: ignore[arg-type]
-            service: Service = app.state.service
-            await service.readiness.verify()
-            up.set()
-
-    with listen(Address.resolve("127.0.0.1", 0)) as listener:
-        server = Announced(uvicorn.Config(app, log_level="warning", ws="none", lifespan="on"))
-        thread = threading.Thread(target=server.run, args=([listener],))
-        thread.start()
-        assert up.wait(60)
-        yield base_url(listener)
-        server.should_exit = True
-        thread.join(60)
+    """Where the service over both indexes listens."""
+    with served(app) as address:
+        yield address
 
 
 @pytest.fixture(params=FACES)
