@@ -12,6 +12,7 @@ import click
 from tart.formats import PRESETS
 from tart.options import hardware_options, model_option
 from tart_index.change_cli import COMMANDS
+from tart_index.interchange_cli import export_index, import_index
 from tart_index.read_options import read_options, reading
 from tart_index.structure_cli import make_tuned, report, sentence, structure_options, summary, tune
 
@@ -25,7 +26,7 @@ def index() -> None:
     """Build, look at, check and change index folders."""
 
 
-for _command in (*COMMANDS, tune, report):
+for _command in (*COMMANDS, tune, report, import_index, export_index):
     index.add_command(_command)
 
 
