@@ -8,10 +8,15 @@ import os
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 import pytest
+from hypothesis import settings
 
 from tart.documents import Document
 from tart.encoder import Encoder
 from tart.model_folders import BASE_MODEL
+
+# No test is timed: a busy machine must not fail one.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,7 @@ from tart.encoder import Encoder
 from tart.errors import IndexFolderError, QueryError, SourceError
 from tart.readers import ReadReport
 from tart_index.corpus import Corpus, content_hash
-from tart_index.manifest import Manifest, Part, StoredModel
+from tart_index.manifest import Manifest, Part, StoredModel, kept_structure
 from tart_index.parts import (
     PART_SIZE,
     FreshPart,
@@ -100,7 +100,7 @@ def build_index(
         parts, embedded = write_parts(chunks, encoder, writer, progress)
         if not parts:
             raise SourceError(_empty(corpus, report))
-        manifest = _manifest(corpus, encoder, options, report, parts, version=before.version + 1 if before else 1)
+        manifest = _manifest(corpus, encoder, options, report, parts, before)
         if before is not None and before.fingerprint == manifest.fingerprint:
             writer.prune(before, options.keep)
             return BuildResult(before, embedded, report, changed=False)
@@ -165,10 +165,15 @@ def _prepare(
 
 
 def _manifest(
-    corpus: Corpus, encoder: Encoder, options: BuildOptions, report: ReadReport, parts: list[Part], version: int
+    corpus: Corpus,
+    encoder: Encoder,
+    options: BuildOptions,
+    report: ReadReport,
+    parts: list[Part],
+    before: Manifest | None,
 ) -> Manifest:
     return Manifest(
-        version=version,
+        version=before.version + 1 if before else 1,
         created_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         created_by=f"tart-retrieval {__version__}",
         dim=encoder.dim,
@@ -179,4 +184,5 @@ def _manifest(
         prompts=dict(options.prompts),
         sources=corpus.names,
         skipped=dict(report.skipped),
+        structure=kept_structure(before, {part.name: part.count for part in parts}),
     )

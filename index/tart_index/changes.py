@@ -24,7 +24,7 @@ from tart.readers import ReadReport
 from tart_index.corpus import Corpus, content_hash
 from tart_index.folder import IndexFolder
 from tart_index.keys import document_digest
-from tart_index.manifest import Deletion, Manifest, Part
+from tart_index.manifest import Deletion, Manifest, Part, kept_structure
 from tart_index.parts import (
     PART_SIZE,
     FreshPart,
@@ -256,14 +256,15 @@ def publish_parts(
 ) -> Manifest:
     """The next version over some parts; those of which nothing is left are dropped."""
     left = [part for part in parts if part.name not in deletions or deletions[part.name].count < part.count]
-    names = {part.name for part in left}
+    counts = {part.name: part.count for part in left}
     manifest = replace(
         before,
         version=before.version + 1,
         created_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         created_by=f"tart-retrieval {__version__}",
         parts=tuple(left),
-        deletions={name: deletion for name, deletion in deletions.items() if name in names},
+        deletions={name: deletion for name, deletion in deletions.items() if name in counts},
+        structure=kept_structure(before, counts),
     )
     if manifest.fingerprint == before.fingerprint:
         return before

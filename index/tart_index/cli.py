@@ -12,10 +12,13 @@ import click
 from tart.formats import PRESETS
 from tart.options import hardware_options, model_option
 from tart_index.change_cli import COMMANDS
+from tart_index.interchange_cli import export_index, import_index
 from tart_index.read_options import read_options, reading
+from tart_index.structure_cli import make_tuned, report, sentence, structure_options, summary, tune
 
 if TYPE_CHECKING:
     from tart_index.builder import BuildResult
+    from tart_index.manifest import Manifest
 
 
 @click.group()
@@ -23,7 +26,7 @@ def index() -> None:
     """Build, look at, check and change index folders."""
 
 
-for _command in COMMANDS:
+for _command in (*COMMANDS, tune, report, import_index, export_index):
     index.add_command(_command)
 
 
@@ -39,6 +42,7 @@ for _command in COMMANDS:
 @click.option("--prompt", "prompts", multiple=True, metavar="NAME=TEXT", help="A named instruction; may be repeated.")
 @click.option("--part-size", type=click.IntRange(min=1), help="Documents in a part: what a killed build loses at most.")
 @click.option("--keep", type=click.IntRange(min=1), default=3, show_default=True, help="Versions that stay.")
+@structure_options(recall=None)
 @click.option("--replace", is_flag=True, help="Build over another model's index, or a damaged one.")
 @hardware_options
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
@@ -54,12 +58,17 @@ def build(sources: tuple[str, ...], out: Path, as_json: bool, **settings: Any) -
     tart index build papers.parquet --fields id=doi,text=abstract,metadata=year+venue --out papers
     tart index build ./src --layout python --out code
     zcat dump.jsonl.gz | tart index build - --out my-index --on-error skip
+    tart index build docs.jsonl --out my-index --recall 0.95 --memory 2G
     """
     result = _build(sources, out, settings)
+    asked = any(settings[name] is not None for name in ("recall", "memory", "structure"))
+    tuned = make_tuned(out, settings) if asked else None
     if as_json:
-        click.echo(json.dumps(_summary(out, result)))
-    else:
-        click.echo(_sentence(out, result))
+        click.echo(json.dumps(_summary(out, result) | ({} if tuned is None else summary(out, tuned))))
+        return
+    click.echo(_sentence(out, result))
+    if tuned is not None:
+        click.echo(sentence(out, tuned))
 
 
 @index.command()
@@ -88,6 +97,7 @@ def info(folder: Path, as_json: bool) -> None:
             "documents": f"{manifest.count:,} ({manifest.truncated:,} longer than the model takes, truncated)",
             "parts": f"{len(manifest.parts)}, {size / 2**20:,.1f} MiB",
             "vectors": f"{manifest.dim} x float32, {body['metric']}",
+            "search": _search(manifest),
             "model": f"{manifest.model.name} ({manifest.model.dtype}, {manifest.model.max_length} tokens)",
             "model fingerprint": manifest.model.fingerprint,
             "input format": manifest.input_format.name,
@@ -191,6 +201,17 @@ def _sentence(out: Path, result: BuildResult) -> str:
         lines.extend(f"  {message}" for message in result.report.messages)
     lines.append(f'search it: tart search {out} "your query" -i "your instruction"')
     return "\n".join(lines)
+
+
+def _search(manifest: Manifest) -> str:
+    structure = manifest.structure
+    if structure is None:
+        return "exact"
+    best = structure.chosen[0]
+    fresh = manifest.rows - sum(part.count for part in manifest.parts if structure.covers([part.name]))
+    added = f"; {fresh:,} newer vectors exactly" if fresh else ""
+    size = f"{structure.bytes_per_vector:,.0f} bytes a vector"
+    return f"{structure.factory}, recall at {best.k} {best.recall:.3f}, {size}{added}"
 
 
 def _name(key: str) -> str:

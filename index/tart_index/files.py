@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from tart.errors import IndexFolderError
-from tart_index.manifest import StoredFile
+from tart_index.stored_file import StoredFile
 
 _CHUNK = 1 << 20
 

@@ -11,11 +11,11 @@
     DIR/parts/NAME/contents.npy          sorted digests of titles and texts, each with its row
     DIR/parts/NAME/part.json             count and checksums, for a build that resumes
     DIR/deletions/NAME.npy               rows of a part that a version leaves out
+    DIR/ann/NAME.faiss                   a search structure over the vectors, derived and deletable
     DIR/writer.lock                      held by the one writer
 
 Parts are immutable and named by their content, so a version is no more than a list of parts: an interrupted build
-leaves complete parts that the next one takes over, and a reader never sees half of anything. ANN structures are
-derived from the vectors and will lie beside them.
+leaves complete parts that the next one takes over, and a reader never sees half of anything.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 
 from tart.documents import Document
 from tart.errors import IndexFolderError
+from tart_index.ann.stored import ANN
 from tart_index.columns import MetadataColumns
 from tart_index.files import check_content, check_size, open_array
 from tart_index.keys import KeyTable, content_digest, id_digest
@@ -177,7 +178,18 @@ class IndexFolder:
         Raises:
             IndexFolderError: A checksum, a count, a vector or an id is wrong.
         """
-        return (self.verify_part(number) for number in range(len(self.manifest.parts)))
+        yield from (self.verify_part(number) for number in range(len(self.manifest.parts)))
+        self.verify_structure()
+
+    def verify_structure(self) -> None:
+        """Compares the search structure, where there is one, with its checksum.
+
+        Raises:
+            IndexFolderError: It is missing or its bytes have changed.
+        """
+        structure = self.manifest.structure
+        if structure is not None:
+            check_content(self.path / ANN / f"{structure.name}.faiss", structure.file)
 
     def verify_part(self, number: int) -> Part:
         """Reads one part and its deleted rows, and compares them with the manifest.

@@ -11,6 +11,8 @@ from typing import Any
 
 from tart.errors import IndexFolderError, ModelError
 from tart.formats import InputFormat
+from tart_index.ann.stored import StoredStructure
+from tart_index.stored_file import StoredFile, check_stored
 
 FORMAT = 1
 KIND = "tart-index"
@@ -23,25 +25,6 @@ COLUMNS = "columns.arrow"
 PART_FILES = frozenset({VECTORS, DOCUMENTS, IDS, CONTENTS, COLUMNS})
 
 _PART_NAME = re.compile(r"[0-9a-f]{32}")
-_CHECKSUM = re.compile(r"sha256:[0-9a-f]{64}")
-
-
-@dataclass(frozen=True, slots=True)
-class StoredFile:
-    """A file of a part: its size in bytes and its SHA-256."""
-
-    bytes: int
-    sha256: str
-
-
-def check_stored(file: StoredFile, owner: str) -> None:
-    """Refuses a size or checksum that no file can have.
-
-    Raises:
-        IndexFolderError: It is not valid.
-    """
-    if file.bytes < 1 or not _CHECKSUM.fullmatch(file.sha256):
-        raise IndexFolderError(f"{owner} has no valid checksum; the index is damaged")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +56,7 @@ class Part:
     @classmethod
     def from_json(cls, row: Mapping[str, Any]) -> Part:
         """Reads what `dataclasses.asdict` made of a part."""
-        files = {str(name): StoredFile(int(file["bytes"]), str(file["sha256"])) for name, file in row["files"].items()}
+        files = {str(name): StoredFile.from_json(file) for name, file in row["files"].items()}
         return cls(str(row["name"]), int(row["count"]), int(row["truncated"]), files)
 
 
@@ -99,8 +82,7 @@ class Deletion:
     @classmethod
     def from_json(cls, row: Mapping[str, Any]) -> Deletion:
         """Reads what `dataclasses.asdict` made of a deletion."""
-        file = StoredFile(int(row["file"]["bytes"]), str(row["file"]["sha256"]))
-        return cls(str(row["name"]), int(row["count"]), file)
+        return cls(str(row["name"]), int(row["count"]), StoredFile.from_json(row["file"]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +112,7 @@ class Manifest:
         skipped: Rows left out, by reason.
         parts: In the order of the corpus.
         deletions: By part name, the rows of a part that this version leaves out.
+        structure: Approximate search over the vectors, where one was made.
     """
 
     version: int
@@ -144,6 +127,7 @@ class Manifest:
     sources: tuple[str, ...] = ()
     skipped: Mapping[str, int] = field(default_factory=dict)
     deletions: Mapping[str, Deletion] = field(default_factory=dict)
+    structure: StoredStructure | None = None
 
     def __post_init__(self) -> None:
         counts = {part.name: part.count for part in self.parts}
@@ -180,6 +164,8 @@ class Manifest:
             "parts": [asdict(part) for part in self.parts],
             "deletions": {name: asdict(deletion) for name, deletion in self.deletions.items()},
         }
+        if self.structure is not None:
+            content["structure"] = self.structure.deciding
         return _sha256(content)
 
     def to_bytes(self) -> bytes:
@@ -205,6 +191,8 @@ class Manifest:
             "parts": [asdict(part) for part in self.parts],
             "deletions": {name: asdict(deletion) for name, deletion in self.deletions.items()},
         }
+        if self.structure is not None:
+            body["structure"] = asdict(self.structure)
         body["checksum"] = _sha256(body)
         return (json.dumps(body, indent=1, ensure_ascii=False) + "\n").encode()
 
@@ -230,12 +218,24 @@ class Manifest:
                 sources=tuple(body["sources"]),
                 skipped=dict(body["skipped"]),
                 deletions={name: Deletion.from_json(row) for name, row in body["deletions"].items()},
+                structure=StoredStructure.from_json(body["structure"]) if "structure" in body else None,
             )
         except (KeyError, TypeError, ValueError, AttributeError, ModelError) as error:
             raise IndexFolderError(f"manifest.json is damaged ({error}); build the index anew") from error
         if manifest.fingerprint != body.get("fingerprint") or manifest.count != body.get("count"):
             raise IndexFolderError("manifest.json contradicts itself; build the index anew")
         return manifest
+
+
+def kept_structure(before: Manifest | None, counts: Mapping[str, int]) -> StoredStructure | None:
+    """The structure that a new version takes over from the one before: none that has lost most of its rows.
+
+    Args:
+        before: The version before.
+        counts: Rows by the names of the new version's parts.
+    """
+    structure = before.structure if before is not None else None
+    return structure if structure is not None and structure.worth_keeping(counts) else None
 
 
 def _checked_body(content: bytes) -> dict[str, Any]:

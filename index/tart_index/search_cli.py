@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from tart.errors import QueryError
 from tart.options import hardware_options
-from tart_index.filters import comparisons, parse_filter
+from tart_index.batch_lines import result_json, search_lines
+from tart_index.filters import comparisons
 from tart_index.where import read_filter
 
 if TYPE_CHECKING:
     from tart_index.filters import Filter
     from tart_index.reranking import RerankingSearcher
-    from tart_index.searcher import Hit, Searcher, SearchRequest, SearchResult
+    from tart_index.searcher import Searcher, SearchResult
 
-_BATCH = 64
 _LINES_SHOWN = 4
 _INDENT = 12
 _WIDTH = 118
@@ -29,7 +30,7 @@ _KEYS_SHOWN = 20
 
 @click.command()
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-@click.argument("query")
+@click.argument("query", required=False)
 @click.option("--instruction", "-i", help="What to find, in plain words. [default: the index's own, if any]")
 @click.option("--prompt-name", "-p", help="A named instruction of the index.")
 @click.option("--top-k", "-k", default=10, show_default=True, help="Hits per query.")
@@ -53,13 +54,20 @@ _KEYS_SHOWN = 20
     help="How many hits the reranker scores.",
 )
 @hardware_options
+@click.option(
+    "--batch",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Read the queries from a file of JSON lines.",
+)
+@click.option("--trec", metavar="TAG", help="Write the hits of many queries as a TREC run of this name.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per query.")
-def search(folder: Path, query: str, as_json: bool, **settings: Any) -> None:
+def search(folder: Path, query: str | None, as_json: bool, **settings: Any) -> None:
     """Search an index.
 
-    QUERY is the query, or - to read queries from standard input: JSON lines with "query" and, if wanted,
+    QUERY is the query, or - to read queries from standard input: JSON lines with "query" and, if wanted, "id",
     "instruction", "prompt_name", "top_k" and "filter"; results are then JSON lines in the same order, a line that is
-    bad gives one with "error", and the exit status is then 1.
+    bad gives one with "error", and the exit status is then 1. With --trec they are lines of a TREC run, where a query
+    is named by its "id", or by its line's number.
 
     CONDITION is KEY OPERATOR VALUE, with one of = != > >= < <=. VALUE is a JSON number, true, false or a "string";
     anything else is a string as it stands. Several conditions, and a --filter, must all hold. A "filter" in a line
@@ -73,13 +81,24 @@ def search(folder: Path, query: str, as_json: bool, **settings: Any) -> None:
     tart search my-index "merge two dicts" --where "released < 2024-06-01" --where 'zip = "10115"'
     tart search my-index "merge two dicts" --filter '{"type": "in", "key": "lang", "value": ["en", "de"]}'
     tart search my-index - < queries.jsonl > hits.jsonl
+    tart search my-index --batch queries.jsonl --trec my-run -k 100 > my-run.trec
     """
     defaults = {name: settings[name] for name in ("instruction", "prompt_name", "top_k", "truncate")}
     defaults["filter"] = read_filter(settings["filter_json"], settings["conditions"])
     models = {name: settings[name] for name in ("model", "rerank", "rerank_depth", "device", "dtype", "threads")}
-    if query == "-":
-        sys.exit(_search_stream(folder, sys.stdin, defaults, models))
-    _search_one(folder, query, defaults, models, as_json=as_json)
+    if query is not None and settings["batch"] is not None:
+        raise click.UsageError("give a QUERY or --batch, not both")
+    if query is None and settings["batch"] is None:
+        raise click.UsageError("Missing argument 'QUERY'; or give --batch FILE")
+    if query is not None and query != "-":
+        if settings["trec"] is not None:
+            raise click.UsageError("--trec is for many queries: give --batch FILE, or - as QUERY")
+        _search_one(folder, query, defaults, models, as_json=as_json)
+        return
+    _, searcher = _open(folder, models)
+    source = nullcontext(sys.stdin) if settings["batch"] is None else settings["batch"].open(encoding="utf-8")
+    with source as lines:
+        sys.exit(search_lines(searcher, lines, defaults, settings["trec"]))
 
 
 def _search_one(
@@ -98,7 +117,7 @@ def _search_one(
     if request.filter is not None and not result.hits:
         _explain_no_hits(searcher, request.filter)
     if as_json:
-        click.echo(json.dumps(_result_json(request, result), ensure_ascii=False))
+        click.echo(json.dumps(result_json(request, result), ensure_ascii=False))
     else:
         _print_hits(result)
 
@@ -142,97 +161,6 @@ def _fitting_types(value: str | float) -> tuple[str, ...]:
     if isinstance(value, bool):
         return ("boolean",)
     return ("date", "string") if isinstance(value, str) else ("number",)
-
-
-def _search_stream(folder: Path, lines: TextIO, defaults: Mapping[str, Any], models: Mapping[str, Any]) -> int:
-    """Answers JSON lines with JSON lines; 1 if any line was bad, else 0."""
-    from tart.encoder import batched
-    from tart_index.searcher import PreparedRequest
-
-    _, searcher = _open(folder, models)
-    failed = 0
-    for batch in batched(_requests(lines, defaults), _BATCH):
-        prepared: list[PreparedRequest | QueryError] = []
-        for request in batch:
-            try:
-                prepared.append(request if isinstance(request, QueryError) else searcher.prepare(request))
-            except QueryError as error:
-                prepared.append(error)
-        good = [item for item in prepared if isinstance(item, PreparedRequest)]
-        results = iter(searcher.answer(good).results)
-        for item in prepared:
-            if isinstance(item, QueryError):
-                failed = 1
-                click.echo(json.dumps({"error": str(item)}, ensure_ascii=False))
-            else:
-                click.echo(json.dumps(_result_json(item.request, next(results)), ensure_ascii=False))
-    return failed
-
-
-def _requests(lines: TextIO, defaults: Mapping[str, Any]) -> Iterator[SearchRequest | QueryError]:
-    for number, line in enumerate(lines, start=1):
-        if line.strip():
-            yield _request(number, line, defaults)
-
-
-def _request(number: int, line: str, defaults: Mapping[str, Any]) -> SearchRequest | QueryError:
-    from tart_index.searcher import SearchRequest
-
-    try:
-        row = json.loads(line)
-    except ValueError as error:
-        return QueryError(f'line {number}: not JSON ({error}); wanted {{"query": "..."}}')
-    if not isinstance(row, dict):
-        return QueryError(f'line {number}: found a {type(row).__name__}; wanted {{"query": "..."}}')
-    unknown = sorted(set(row) - {"query", "id", *defaults})
-    if unknown:
-        return QueryError(f"line {number}: unknown fields {unknown}; wanted query, {', '.join(defaults)}")
-    if not isinstance(row.get("query"), str):
-        return QueryError(f"line {number}: no query text; wanted a field 'query'")
-    try:
-        own = {name: row[name] for name in defaults if name in row}
-        _check_types(own)
-        if own.get("filter") is not None:
-            own["filter"] = parse_filter(own["filter"])
-        return SearchRequest(row["query"], **{**defaults, **own})
-    except QueryError as error:
-        return QueryError(f"line {number}: {error}")
-
-
-def _check_types(own: Mapping[str, Any]) -> None:
-    text = (str, type(None))
-    wanted: Mapping[str, tuple[type, ...]] = {
-        "instruction": text,
-        "prompt_name": text,
-        "top_k": (int,),
-        "truncate": (bool,),
-        "filter": (dict, type(None)),
-    }
-    for name, value in own.items():
-        if not isinstance(value, wanted[name]) or (name == "top_k" and isinstance(value, bool)):
-            raise QueryError(f"{name} is {value!r}, which is of the wrong type")
-
-
-def _result_json(request: SearchRequest, result: SearchResult) -> dict[str, Any]:
-    return {
-        "query": request.query,
-        "instruction_applied": result.instruction_applied,
-        "data": [_hit_json(hit) for hit in result.hits],
-        "has_more": result.has_more,
-    }
-
-
-def _hit_json(hit: Hit) -> dict[str, Any]:
-    reranked = {} if hit.retrieval_score is None else {"retrieval_score": round(hit.retrieval_score, 6)}
-    return {
-        "rank": hit.rank,
-        "id": hit.document.id,
-        "score": round(hit.score, 6),
-        **reranked,
-        "title": hit.document.title,
-        "text": hit.document.text,
-        "metadata": dict(hit.document.metadata),
-    }
 
 
 def _print_hits(result: SearchResult) -> None:

@@ -17,6 +17,7 @@ from tart.encoder import Encoder
 from tart.errors import IndexModelError, QueryError
 from tart.instructions import Instruction
 from tart.tokens import Tokens
+from tart_index.ann.search import ApproximateSearch
 from tart_index.exact import ExactSearch, NearestRows
 from tart_index.filter_mask import FilterMasks
 from tart_index.filters import Filter
@@ -42,6 +43,7 @@ class SearchRequest:
         score_threshold: Hits that score less are left out.
         truncate: Cut a query that is too long instead of refusing it.
         filter: Which documents may be found, by their metadata; None means all.
+        exact: Score every document, also where the index has an approximate structure.
 
     Raises:
         QueryError: A value is out of range, or instruction and prompt name are both given.
@@ -55,6 +57,7 @@ class SearchRequest:
     score_threshold: float | None = None
     truncate: bool = False
     filter: Filter | None = None
+    exact: bool = False
 
     def __post_init__(self) -> None:
         if self.top_k < 1 or self.offset < 0 or self.top_k + self.offset > MAX_TOP_K:
@@ -136,7 +139,10 @@ class Searcher:
         self.folder = folder
         self.encoder = encoder
         self._masks = FilterMasks(folder)
-        self._nearest: NearestRows = ExactSearch(folder.vectors, encoder.hardware.threads)
+        self._exact: NearestRows = ExactSearch(folder.vectors, encoder.hardware.threads)
+        self._nearest: NearestRows = self._exact
+        if folder.manifest.structure is not None:
+            self._nearest = ApproximateSearch(folder, encoder.hardware.threads)
 
     @classmethod
     def open(
@@ -237,14 +243,15 @@ class Searcher:
         self, requests: Sequence[SearchRequest], vectors: NDArray[np.float32], allowed: _Allowed
     ) -> list[_Found]:
         """Scores and rows of each request, best first; requests of one filter are searched together."""
-        by_filter: dict[Filter | None, list[int]] = defaultdict(list)
+        groups: dict[tuple[Filter | None, bool], list[int]] = defaultdict(list)
         for number, request in enumerate(requests):
-            by_filter[request.filter].append(number)
+            groups[request.filter, request.exact].append(number)
         found: dict[int, _Found] = {}
-        for wanted, numbers in by_filter.items():
+        for (wanted, exact), numbers in groups.items():
             # One hit more than asked for tells whether there are more.
             k = max(requests[number].top_k + requests[number].offset for number in numbers) + 1
-            best = self._nearest.search(vectors[numbers], k, allowed[wanted])
+            nearest = self._exact if exact else self._nearest
+            best = nearest.search(vectors[numbers], k, allowed[wanted])
             found.update(zip(numbers, zip(best.scores, best.rows, strict=True), strict=True))
         return [found[number] for number in range(len(requests))]
 

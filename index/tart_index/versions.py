@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tart.errors import IndexFolderError
+from tart_index.ann.stored import ANN
 from tart_index.files import writing
 from tart_index.folder import DELETIONS, PARTS, IndexFolder, read_manifest
 from tart_index.keys import document_digest
@@ -91,6 +92,10 @@ def snapshot(path: Path, out: Path) -> Manifest:
                 _link_folder(path / PARTS / part.name, out / PARTS / part.name)
             for deletion in manifest.deletions.values():
                 _link(path / DELETIONS / f"{deletion.name}.npy", out / DELETIONS / f"{deletion.name}.npy")
+            if manifest.structure is not None:
+                (out / ANN).mkdir()
+                name = f"{manifest.structure.name}.faiss"
+                _link(path / ANN / name, out / ANN / name)
             target.publish(manifest, keep=1)
     return manifest
 

@@ -17,18 +17,20 @@ from numpy.typing import NDArray
 
 from tart.documents import Document
 from tart.errors import IndexBusyError, IndexFolderError
+from tart_index.ann.stored import ANN
 from tart_index.columns import MetadataColumns
 from tart_index.files import check_content, replace_synced, stored, sync, write_synced, writing
 from tart_index.folder import DELETIONS, MANIFEST, PARTS, VERSIONS, read_manifest
 from tart_index.keys import KeyTable, content_digest, id_digest
-from tart_index.manifest import COLUMNS, CONTENTS, DOCUMENTS, IDS, VECTORS, Deletion, Manifest, Part, StoredFile
+from tart_index.manifest import COLUMNS, CONTENTS, DOCUMENTS, IDS, VECTORS, Deletion, Manifest, Part
+from tart_index.stored_file import StoredFile
 from tart_index.table import DocumentTable
 
 LOCK = "writer.lock"
 _CARD = "part.json"
 _UNFINISHED = ".unfinished"
 _NEW_MANIFEST = f"{MANIFEST}.new"
-_OURS = {MANIFEST, _NEW_MANIFEST, PARTS, VERSIONS, DELETIONS, LOCK}
+_OURS = {MANIFEST, _NEW_MANIFEST, PARTS, VERSIONS, DELETIONS, ANN, LOCK}
 KEPT_VERSIONS = 3
 
 
@@ -157,7 +159,7 @@ class IndexWriter:
         self.prune(manifest, keep)
 
     def prune(self, manifest: Manifest, keep: int = KEPT_VERSIONS) -> None:
-        """Removes all but the last versions, and the parts and deletions that none of those lists."""
+        """Removes all but the last versions, and the parts, deletions and structures that none of those lists."""
         for number in stored_versions(self.path):
             # A higher number than the published one's was never published.
             if not manifest.version - keep < number <= manifest.version:
@@ -168,6 +170,10 @@ class IndexWriter:
         self._remove({folder for folder in self._parts.iterdir() if folder.name not in parts})
         for file in (self.path / DELETIONS).iterdir():
             if file.stem not in deletions:
+                file.unlink(missing_ok=True)
+        structures = {version.structure.name for version in kept if version.structure is not None}
+        for file in (self.path / ANN).glob("*"):
+            if file.suffix != ".faiss" or file.stem not in structures:
                 file.unlink(missing_ok=True)
 
     def _remove(self, folders: set[Path]) -> None:

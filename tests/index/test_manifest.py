@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from tart.errors import IndexFolderError
 from tart.formats import TART
-from tart_index.manifest import PART_FILES, Deletion, Manifest, Part, StoredFile, StoredModel
+from tart_index.manifest import PART_FILES, Deletion, Manifest, Part, StoredModel
+from tart_index.stored_file import StoredFile
 
 FILE = StoredFile(100, "sha256:" + "a" * 64)
 PART = Part("0" * 32, 3, 1, dict.fromkeys(PART_FILES, FILE))

@@ -21,7 +21,7 @@ from tart.documents import Document
 from tart.errors import DependencyError, IndexFolderError
 from tart_index.files import check_content, check_size, stored, sync, write_synced
 from tart_index.keys import KeyTable, id_digest
-from tart_index.manifest import StoredFile
+from tart_index.stored_file import StoredFile
 from tart_train.examples import DataError, Example, Negative, check_instructions
 
 if TYPE_CHECKING:

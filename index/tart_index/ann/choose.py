@@ -1,0 +1,128 @@
+"""Which structure to make: from the number of vectors, their length and the memory that there is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from tart.errors import IndexFolderError
+
+EXACT = "exact"
+# Up to so many numbers, scoring everything takes a few milliseconds, and is exact.
+_SMALL = 20_000_000
+# k-means wants at least 39 vectors a list (FAISS warns below) and gains little from more than 64.
+_PER_LIST = 64
+_MOST_LISTS = 65_536
+_ROW_NUMBER = 8
+_SCALAR_BITS = {"SQ8": 8, "SQ6": 6, "SQ4": 4, "SQfp16": 16, "SQbf16": 16}
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the operator asks of a structure.
+
+    Attributes:
+        recall: Of the ten nearest neighbours, the share that must be found, above 0 and at most 1.
+        memory: Bytes that the structure may take; None leaves it open.
+        factory: FAISS's factory string, or "exact"; chosen where it is None.
+        queries: Sampled to measure the recall.
+        threads: CPU threads.
+        seed: Of the samples.
+
+    Raises:
+        IndexFolderError: A value is out of range.
+    """
+
+    recall: float = 0.95
+    memory: int | None = None
+    factory: str | None = None
+    queries: int = 400
+    threads: int = 1
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.recall <= 1:
+            raise IndexFolderError(f"recall is {self.recall:g}; wanted more than 0 and at most 1, such as 0.95")
+        if self.memory is not None and self.memory < 1:
+            raise IndexFolderError(f"memory is {self.memory} bytes; wanted more")
+        if self.queries < 20:
+            raise IndexFolderError(f"{self.queries} queries measure no recall; wanted 20 or more")
+
+
+def factories(rows: int, dim: int, wanted: Wanted) -> list[str]:
+    """The structures to try, fastest first; an empty list says that exact search is the right one.
+
+    Raises:
+        IndexFolderError: None fits into the memory.
+    """
+    if wanted.factory is not None:
+        return [] if wanted.factory == EXACT else [wanted.factory]
+    if rows * dim <= _SMALL:
+        return []
+    fitting = [
+        f for f in _candidates(rows, dim) if wanted.memory is None or estimated_bytes(f, rows, dim) <= wanted.memory
+    ]
+    if not fitting:
+        least = min(estimated_bytes(f, rows, dim) for f in _candidates(rows, dim))
+        raise IndexFolderError(
+            f"the smallest structure over {rows:,} vectors of {dim} takes about {least / 2**20:,.0f} MiB, "
+            f"{(wanted.memory or 0) / 2**20:,.0f} MiB are allowed; allow more, or search exactly: --structure exact"
+        )
+    return fitting
+
+
+def lists_for(rows: int) -> int:
+    """Inverted lists for so many vectors: about four times the square root, as a power of two."""
+    wanted = 2 ** round(math.log2(4 * math.sqrt(rows)))
+    return int(max(1, min(wanted, _MOST_LISTS, 2 ** int(math.log2(max(rows // _PER_LIST, 1))))))
+
+
+def sample_size(factory: str, rows: int) -> int:
+    """Vectors that a structure is trained on."""
+    lists = int(factory.partition("IVF")[2].partition(",")[0] or 0) if "IVF" in factory else 0
+    return min(rows, max(65_536, _PER_LIST * lists))
+
+
+def estimated_bytes(factory: str, rows: int, dim: int) -> int:
+    """About what a structure takes, from its factory string."""
+    return round(rows * sum(_bytes_of(layer, dim) for layer in _layers(factory)) + _fixed_bytes(factory, dim))
+
+
+def _candidates(rows: int, dim: int) -> Iterator[str]:
+    lists = lists_for(rows)
+    sub = next((size for size in (4, 8, 6, 5, 3, 2) if dim % size == 0), 0)
+    if sub:
+        # Four-bit codes are compared in the processor's registers; the finer codes put the best of them in order.
+        yield f"IVF{lists},PQ{dim // sub}x4fs,Refine(SQ8)"
+        yield f"IVF{lists},PQ{dim // sub}x4fs,Refine(SQ4)"
+    else:
+        yield f"IVF{lists},SQ8"
+
+
+def _layers(factory: str) -> list[str]:
+    return [layer for part in factory.split(",") for layer in [part.strip()] if layer]
+
+
+def _bytes_of(layer: str, dim: int) -> float:
+    """Of one vector in one layer."""
+    inner = layer.removeprefix("Refine(").removesuffix(")") if layer.startswith("Refine(") else layer
+    if inner.startswith("IVF"):
+        return _ROW_NUMBER
+    if inner.startswith("HNSW"):
+        links = int("".join(c for c in inner[4:].partition("_")[0] if c.isdigit()) or 32)
+        coded = inner.partition("_")[2]
+        return 4 * (2 * links + 1) + (_bytes_of(coded, dim) if coded else 0)
+    if inner.startswith("PQ"):
+        size, _, bits = inner[2:].partition("x")
+        return int(size) * int("".join(c for c in bits if c.isdigit()) or 8) / 8
+    if inner.startswith("SQ"):
+        return dim * _SCALAR_BITS.get(inner, 8) / 8
+    if inner.startswith("RaBitQ"):
+        return dim / 8 + 8
+    return 4 * dim if inner == "Flat" else 0
+
+
+def _fixed_bytes(factory: str, dim: int) -> int:
+    lists = int(factory.partition("IVF")[2].partition(",")[0] or 0) if "IVF" in factory else 0
+    return lists * dim * 4

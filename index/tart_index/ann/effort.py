@@ -1,0 +1,102 @@
+"""How hard a structure searches: FAISS's search parameters, and the grid on which they are tuned."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tart_index.exact import import_faiss
+
+_REFINEMENTS = (1, 2, 4, 8, 16, 32)
+# Steps of the square root of two: a finer grid measures longer and gains little.
+_STEP = 2**0.5
+
+
+class Layers(NamedTuple):
+    """What stands inside a FAISS index, from the outside to the inside.
+
+    Attributes:
+        refined: Whether candidates are scored again from finer codes.
+        transformed: Whether vectors are rotated first.
+        lists: Inverted lists; 0 for none.
+        graph: Whether it is a navigable graph.
+    """
+
+    refined: bool
+    transformed: bool
+    lists: int
+    graph: bool
+
+    @classmethod
+    def of(cls, index: Any) -> Layers:
+        """Looks into an index."""
+        faiss = import_faiss()
+        refined = isinstance(index, faiss.IndexRefine)
+        inner = faiss.downcast_index(index.base_index) if refined else faiss.downcast_index(index)
+        transformed = isinstance(inner, faiss.IndexPreTransform)
+        if transformed:
+            inner = faiss.downcast_index(inner.index)
+        return cls(refined, transformed, int(getattr(inner, "nlist", 0)), isinstance(inner, faiss.IndexHNSW))
+
+    @property
+    def dial(self) -> str:
+        """The one parameter that matters most; "" for a structure that has none, which is not served."""
+        return "nprobe" if self.lists else "efSearch" if self.graph else ""
+
+
+def grid(layers: Layers, k: int, rows: int) -> Iterator[list[dict[str, int]]]:
+    """Rows of efforts: along each, the search gets slower and its recall higher.
+
+    Args:
+        layers: Of the index.
+        k: Neighbours that will be asked for.
+        rows: Of the index.
+    """
+    refinements = [r for r in _REFINEMENTS if r * k <= max(rows, k)] if layers.refined else [0]
+    for refinement in refinements:
+        fixed = {"k_factor": refinement} if refinement else {}
+        yield [{**dial, **fixed} for dial in _dials(layers, k, rows)]
+
+
+def _dials(layers: Layers, k: int, rows: int) -> list[dict[str, int]]:
+    least, most = (1, layers.lists) if layers.lists else (max(k, 8), max(k, rows))
+    steps = int(np.ceil(np.log(max(most / least, 1)) / np.log(_STEP)))
+    values = sorted({min(most, round(least * _STEP**step)) for step in range(steps + 1)})
+    return [{layers.dial: value} for value in values]
+
+
+class Parameters:
+    """Search parameters for FAISS, with everything that they point to kept alive.
+
+    Args:
+        layers: Of the index.
+        effort: By FAISS's names.
+        allowed: Shape: (rows of the index,), bool; None allows all.
+    """
+
+    def __init__(self, layers: Layers, effort: Mapping[str, int], allowed: NDArray[np.bool_] | None = None) -> None:
+        faiss = import_faiss()
+        self._kept: list[Any] = []
+        selecting = {} if allowed is None else {"sel": self._keep(faiss.IDSelectorBitmap(self._bits(allowed)))}
+        parameters: Any
+        if layers.lists:
+            parameters = faiss.SearchParametersIVF(nprobe=min(effort["nprobe"], layers.lists), **selecting)
+        else:
+            parameters = faiss.SearchParametersHNSW(efSearch=effort["efSearch"], **selecting)
+        if layers.transformed:
+            parameters = faiss.SearchParametersPreTransform(index_params=self._keep(parameters))
+        if layers.refined:
+            inner = self._keep(parameters)
+            parameters = faiss.IndexRefineSearchParameters(k_factor=effort["k_factor"], base_index_params=inner)
+        self.faiss = parameters
+
+    def _bits(self, allowed: NDArray[np.bool_]) -> NDArray[np.uint8]:
+        bits: NDArray[np.uint8] = self._keep(np.packbits(allowed, bitorder="little"))
+        return bits
+
+    def _keep(self, thing: Any) -> Any:
+        self._kept.append(thing)
+        return thing

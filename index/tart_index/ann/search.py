@@ -1,0 +1,141 @@
+"""Approximate search: a tuned structure finds candidates, the vectors themselves score them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tart.errors import IndexFolderError
+from tart_index.ann.effort import Layers, Parameters
+from tart_index.ann.rows import CoveredRows, gather
+from tart_index.ann.stored import ANN, StoredStructure
+from tart_index.exact import ExactSearch, Neighbours, import_faiss, merge
+from tart_index.files import check_content
+from tart_index.folder import IndexFolder
+
+# Below so many numbers, scoring every allowed row is faster than any structure.
+_EXACT_NUMBERS = 2_000_000
+
+
+class ApproximateSearch:
+    """Neighbours of one version by the structure that its manifest names.
+
+    Parts that are newer than the structure are searched exactly. A filter, or many deleted rows, widens the effort as
+    if more neighbours were wanted: under a filter that lets one row in ten pass, the ten best allowed rows are about
+    the hundred best of all. Where that still finds too few, the rows that are allowed are all scored: so never fewer
+    than `k` are found while more are allowed, and never one that is not.
+
+    Args:
+        folder: The version; its manifest names a structure.
+        threads: CPU threads.
+
+    Raises:
+        IndexFolderError: The structure's file is missing or damaged.
+        DependencyError: No faiss is installed.
+    """
+
+    def __init__(self, folder: IndexFolder, threads: int) -> None:
+        structure = folder.manifest.structure
+        if structure is None:
+            raise IndexFolderError(f"{folder.path}: has no search structure; make one with: tart index tune")
+        self._index = load_structure(folder.path, structure, folder.manifest.dim)
+        self._layers = Layers.of(self._index)
+        self._structure = structure
+        self._rows = CoveredRows(structure, folder.manifest)
+        self._parts = folder.vectors
+        self._starts = np.cumsum([0, *(len(part) for part in folder.vectors)])
+        self._exact = ExactSearch(folder.vectors, threads)
+        self._fresh = ExactSearch([folder.vectors[number] for number in self._rows.fresh], threads)
+        self._threads = threads
+
+    def search(self, queries: NDArray[np.float32], k: int, allowed: NDArray[np.bool_] | None = None) -> Neighbours:
+        """The best `k` rows for each query, as far as the effort finds them; see `NearestRows.search`."""
+        known = self._search_structure(queries, k, allowed)
+        return merge(known, self._search_fresh(queries, k, allowed), k) if self._rows.fresh else known
+
+    def _search_structure(self, queries: NDArray[np.float32], k: int, allowed: NDArray[np.bool_] | None) -> Neighbours:
+        mask = self._rows.in_structure(allowed)
+        left = self._structure.rows if mask is None else int(mask.sum())
+        dim = queries.shape[1]
+        effort = self._effort(k, k * self._structure.rows / max(left, 1))
+        if left * dim <= _EXACT_NUMBERS or effort is None:
+            return self._exactly(queries, k, allowed)
+        found = self._candidates(queries, min(k, left), mask, effort)
+        short = (found.rows < 0).any(axis=1)
+        if short.any():
+            # Every row that is allowed is scored for these queries, so that a filter costs no hits.
+            exact = self._exactly(queries[short], found.rows.shape[1], allowed)
+            found.rows[short], found.scores[short] = exact.rows, exact.scores
+        return found
+
+    def _effort(self, k: int, depth: float) -> dict[str, int] | None:
+        """The smallest effort that was tuned for so many neighbours; None where none was.
+
+        Args:
+            k: Neighbours that are asked for.
+            depth: How many would have to be found without the filter.
+        """
+        chosen = self._structure.chosen
+        deep = next((point.effort for point in chosen if point.k >= depth), None)
+        if deep is None:
+            return None
+        # Coarse scores tell a hundred better than ten: candidates are refined as for the number asked for, at least.
+        shallow = next(point.effort for point in chosen if point.k >= k)
+        return {**deep, "k_factor": max(point.get("k_factor", 0) for point in (deep, shallow))}
+
+    def _candidates(
+        self, queries: NDArray[np.float32], k: int, mask: NDArray[np.bool_] | None, effort: dict[str, int]
+    ) -> Neighbours:
+        """What the structure finds, scored by the vectors themselves; -1 where it found too few."""
+        import_faiss().omp_set_num_threads(self._threads)
+        parameters = Parameters(self._layers, effort, mask)
+        _, found = self._index.search(queries, k, params=parameters.faiss)
+        if mask is not None:
+            # Some of FAISS's structures are known to drop a filter silently: nothing passes unchecked.
+            found = np.where((found >= 0) & mask[np.maximum(found, 0)], found, -1)
+        rows = self._rows.in_version(found)
+        scores = np.full(rows.shape, -np.inf, dtype=np.float32)
+        inside = rows >= 0
+        vectors = gather(self._parts, self._starts, rows[inside])
+        asked = np.repeat(np.arange(len(queries)), inside.sum(axis=1))
+        scores[inside] = np.einsum("ij,ij->i", queries[asked], vectors)
+        order = np.lexsort((rows, -scores), axis=1)
+        return Neighbours(np.take_along_axis(scores, order, axis=1), np.take_along_axis(rows, order, axis=1))
+
+    def _exactly(self, queries: NDArray[np.float32], k: int, allowed: NDArray[np.bool_] | None) -> Neighbours:
+        return self._exact.search(queries, k, self._rows.of_version(allowed, int(self._starts[-1])))
+
+    def _search_fresh(self, queries: NDArray[np.float32], k: int, allowed: NDArray[np.bool_] | None) -> Neighbours:
+        rows = np.concatenate([np.arange(self._starts[n], self._starts[n + 1]) for n in self._rows.fresh])
+        found = self._fresh.search(queries, k, None if allowed is None else allowed[rows])
+        return Neighbours(found.scores, rows[found.rows])
+
+
+def structure_file(path: Path, name: str) -> Path:
+    """Where a structure lies in an index folder."""
+    return path / ANN / f"{name}.faiss"
+
+
+def load_structure(path: Path, structure: StoredStructure, dim: int) -> Any:
+    """Opens a structure, its bytes compared with their checksum first: an index file is not to be trusted.
+
+    Large arrays stay in the file and are read when they are needed.
+
+    Raises:
+        IndexFolderError: The file is missing, damaged, or not the structure that the manifest describes.
+    """
+    faiss = import_faiss()
+    file = structure_file(path, structure.name)
+    check_content(file, structure.file)
+    try:
+        index = faiss.read_index(str(file), faiss.IO_FLAG_MMAP_IFC)
+    except RuntimeError as error:
+        raise IndexFolderError(f"{file}: not a search structure; make it anew with: tart index tune {path}") from error
+    if (index.d, index.ntotal, index.metric_type) != (dim, structure.rows, faiss.METRIC_INNER_PRODUCT):
+        raise IndexFolderError(
+            f"{file}: holds {index.ntotal} vectors of {index.d}; make it anew: tart index tune {path}"
+        )
+    return index
