@@ -15,7 +15,7 @@ from tart_serve.error_handlers import install_error_handlers
 from tart_serve.model_thread import ModelThread
 from tart_serve.readiness import Readiness
 from tart_serve.request_id import RequestIdMiddleware
-from tart_serve.routes import docs, embeddings, health, instructions, search
+from tart_serve.routes import docs, embeddings, health, instructions, mcp, models, rerank, search, vector_stores
 from tart_serve.served_indexes import ServedIndexes
 from tart_serve.served_models import ServedModels
 from tart_serve.served_reranker import ServedReranker
@@ -34,9 +34,12 @@ curl -s localhost:8080/v1/search -H 'Content-Type: application/json' \\
 Errors are problem documents (RFC 9457), in OpenAI's shape on OpenAI's routes. A field that is not listed here is
 refused by name. Every reply carries `X-Request-ID`: yours if you sent one.
 """
+_ROUTES = (search, instructions, rerank, embeddings, models, vector_stores, mcp, health, docs)
 _TAGS = [
     {"name": "Search", "description": "Queries under instructions to ranked documents."},
+    {"name": "Rerank", "description": "Texts of the request in order: for clients of Cohere, Jina and TEI."},
     {"name": "OpenAI-compatible", "description": "For clients that already speak to OpenAI: change the base URL."},
+    {"name": "Agents", "description": "Search as a tool, over the Model Context Protocol."},
     {"name": "Operations", "description": "For whoever runs the service."},
 ]
 
@@ -69,7 +72,7 @@ def create_app(
     app.add_middleware(BodyLimitMiddleware, max_bytes=settings.max_body_bytes)
     app.add_middleware(RequestIdMiddleware)
     install_error_handlers(app)
-    for routes in (search, instructions, embeddings, health, docs):
+    for routes in _ROUTES:
         app.include_router(routes.router)
     return app
 

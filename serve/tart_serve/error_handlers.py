@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -11,11 +12,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from tart.errors import QueryError
+from tart_serve.client_errors import cohere_error_response, tei_error_response
 from tart_serve.field_faults import field_faults, summary
+from tart_serve.mcp.messages import error_response as mcp_error_response
 from tart_serve.openai_error import openai_error_response, speaks_openai
 from tart_serve.problem import problem_response
 from tart_serve.refusal import Refusal
 
+_SHAPES: dict[str, Callable[[Request, Refusal], Response]] = {
+    "/v2/rerank": cohere_error_response,
+    "/rerank": tei_error_response,
+    "/mcp": mcp_error_response,
+}
 _LOG = logging.getLogger("tart_serve")
 
 
@@ -29,10 +37,15 @@ def install_error_handlers(app: FastAPI) -> None:
 
 def error_response(request: Request, refusal: Refusal) -> Response:
     """A refusal in the shape that the clients of this route expect."""
-    shape = openai_error_response if speaks_openai(request.url.path) else problem_response
-    response = shape(request, refusal)
+    response = _shape(request.url.path)(request, refusal)
     response.headers["X-Request-ID"] = request.state.request_id
     return response
+
+
+def _shape(path: str) -> Callable[[Request, Refusal], Response]:
+    if speaks_openai(path):
+        return openai_error_response
+    return _SHAPES.get(path, problem_response)
 
 
 async def _refused(request: Request, error: Exception) -> Response:

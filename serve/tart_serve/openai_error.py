@@ -10,14 +10,18 @@ from starlette.responses import JSONResponse
 
 from tart_serve.refusal import Refusal
 
-_PATHS = ("/v1/embeddings",)
+_ROOTS = ("/v1/embeddings", "/v1/models", "/v1/vector_stores")
+_TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 
 
 class OpenAIErrorBody(BaseModel):
     """What went wrong."""
 
     message: str
-    type: str = Field(description="`invalid_request_error` or `server_error`.")
+    type: str = Field(
+        description="`invalid_request_error`, `authentication_error`, `permission_error`, `rate_limit_error` or "
+        "`server_error`."
+    )
     param: str | None = Field(description="The field to blame.")
     code: str | None = Field(description="`model_not_found`, `context_length_exceeded`, or null.")
 
@@ -30,7 +34,7 @@ class OpenAIError(BaseModel):
 
 def speaks_openai(path: str) -> bool:
     """Whether the clients of a path expect OpenAI's errors."""
-    return path in _PATHS
+    return any(path == root or path.startswith(f"{root}/") for root in _ROOTS)
 
 
 def openai_error(refusal: Refusal) -> dict[str, Any]:
@@ -38,7 +42,7 @@ def openai_error(refusal: Refusal) -> dict[str, Any]:
     return {
         "error": {
             "message": refusal.detail,
-            "type": "invalid_request_error" if refusal.status_code < 500 else "server_error",
+            "type": _type(refusal.status_code),
             "param": _param(refusal),
             "code": refusal.code,
         }
@@ -49,6 +53,10 @@ def openai_error_response(request: Request, refusal: Refusal) -> JSONResponse:
     """A refusal as OpenAI's clients know it: to them, a body that does not validate is 400."""
     status = 400 if refusal.status_code == 422 else refusal.status_code
     return JSONResponse(openai_error(refusal), status, refusal.headers)
+
+
+def _type(status: int) -> str:
+    return _TYPES.get(status, "invalid_request_error" if status < 500 else "server_error")
 
 
 def _param(refusal: Refusal) -> str | None:

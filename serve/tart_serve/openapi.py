@@ -55,7 +55,7 @@ def _as_3_0(node: Any) -> Any:
         schema = _nullable(schema)
     if isinstance(schema.get("examples"), list):
         schema["example"] = schema.pop("examples")[0]
-    if isinstance(schema.get("const"), str):
+    if isinstance(schema.get("const"), (str, bool)):
         schema["enum"] = [schema.pop("const")]
     return schema
 

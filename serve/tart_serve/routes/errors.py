@@ -4,28 +4,46 @@ from __future__ import annotations
 
 from typing import Any
 
+from tart.models import DEFAULT_MODEL
+from tart_serve.client_errors import CohereError, TeiError, cohere_error, tei_error
+from tart_serve.mcp.messages import METHOD_NOT_FOUND, UNSUPPORTED_VERSION, RpcRefusal, error_message
+from tart_serve.mcp.revisions import SUPPORTED
 from tart_serve.openai_error import OpenAIError, openai_error
 from tart_serve.problem import Problem, problem
 from tart_serve.refusal import FieldFault, Refusal
+from tart_serve.schemas.mcp import RpcError
 
 _REQUEST_ID = "5f0c6bd8a9e94a4f9f0e8d5f1f6f2a77"
 _TOO_MUCH = "Input should be less than or equal to 1000; found 5000"
 _TOO_LONG = "input 0 has more tokens than the 256 that the model takes"
-_NO_MODEL = "the model 'gpt' is not served here; there are: all-MiniLM-L6-v2"
+_NO_MODEL = f"the model 'gpt' is not served here; there are: {DEFAULT_MODEL}"
+_NO_VERSION = RpcRefusal(
+    400,
+    UNSUPPORTED_VERSION,
+    f"the protocol version '2024-11-05' is not spoken here; there are: {', '.join(SUPPORTED)}",
+    message_id=1,
+    data={"supported": list(SUPPORTED), "requested": "2024-11-05"},
+)
+_RETRY = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 0}}}
 
-_REFUSALS = {
+REFUSALS = {
     400: ("The body is not JSON.", Refusal(400, "the body is not UTF-8 (byte 17); send JSON in UTF-8")),
-    404: ("There is no such index.", Refusal(404, "there is no index 'dmo'; there are: demo")),
+    401: ("There is no key, or an unknown one.", Refusal(401, "send the header Authorization: Bearer KEY")),
+    403: ("The key does not allow this.", Refusal(403, "this key has the scope read; this route wants write")),
+    404: ("There is no such index, document or model.", Refusal(404, "there is no index 'dmo'; there are: demo")),
+    409: ("It contradicts what is there.", Refusal(409, "the index is at version 4, not 3; read it again")),
     413: ("The body is too large.", Refusal(413, "the body has more than 8,388,608 bytes, the most that is taken")),
     415: ("The body is not said to be JSON.", Refusal(415, "send the header Content-Type: application/json")),
     422: (
         "A field, the query or the instruction is not as wanted.",
         Refusal(422, f"top_k: {_TOO_MUCH}", [FieldFault("#/top_k", _TOO_MUCH)]),
     ),
-    503: ("Not ready.", Refusal(503, "index 'demo' is still being verified")),
+    429: ("Too many requests wait already.", Refusal(429, "the queue is full; ask again after 1 s")),
+    503: ("Not ready, or about to stop.", Refusal(503, "index 'demo' is still being verified")),
+    504: ("No answer within the deadline.", Refusal(504, "there was no answer within 30 s; ask for less at a time")),
 }
 _OPENAI_REFUSALS = {
-    **{status: _REFUSALS[status] for status in (413, 415)},
+    **REFUSALS,
     400: (
         "The body, a field or an input is not as wanted.",
         Refusal(400, _TOO_LONG, [FieldFault("#/input", _TOO_LONG)], code="context_length_exceeded"),
@@ -35,29 +53,66 @@ _OPENAI_REFUSALS = {
         Refusal(404, _NO_MODEL, [FieldFault("#/model", _NO_MODEL)], code="model_not_found"),
     ),
 }
+_RERANK_REFUSALS = {
+    **REFUSALS,
+    404: ("The model is not served here.", Refusal(404, _NO_MODEL, [FieldFault("#/model", _NO_MODEL)])),
+}
+_RPC_REFUSALS: dict[int, tuple[str, Refusal]] = {
+    400: ("The body is no message, or lacks what its revision asks for.", _NO_VERSION),
+    404: ("There is no such method.", RpcRefusal(404, METHOD_NOT_FOUND, "there is no method 'tools'", message_id=1)),
+    406: ("The client does not take JSON.", Refusal(406, "send the header Accept: application/json")),
+    **{status: REFUSALS[status] for status in (413, 415, 429, 503, 504)},
+}
+OPENAI_STATUSES = (400, 404, 413, 415, 429, 503, 504)
 
 
 def problems(path: str, *statuses: int) -> dict[int | str, dict[str, Any]]:
     """The problem documents of a path, by status."""
-    responses: dict[int | str, dict[str, Any]] = {}
-    for status in statuses:
-        description, refusal = _REFUSALS[status]
-        example = problem(refusal, path, _REQUEST_ID)
-        responses[status] = {
-            "model": Problem,
-            "description": description,
-            "content": {"application/json": {"example": example}},
-        }
-    return responses
-
-
-def openai_errors() -> dict[int | str, dict[str, Any]]:
-    """OpenAI's errors, by status."""
     return {
-        status: {
-            "model": OpenAIError,
-            "description": description,
-            "content": {"application/json": {"example": openai_error(refusal)}},
-        }
-        for status, (description, refusal) in sorted(_OPENAI_REFUSALS.items())
+        status: described(status, Problem, problem(REFUSALS[status][1], path, _REQUEST_ID), REFUSALS[status][0])
+        for status in statuses
     }
+
+
+def openai_errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """OpenAI's errors, by status; those of a route that reads a body and needs a model by default."""
+    return {
+        status: described(status, OpenAIError, openai_error(_OPENAI_REFUSALS[status][1]), _OPENAI_REFUSALS[status][0])
+        for status in statuses or OPENAI_STATUSES
+    }
+
+
+def cohere_errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Cohere's errors, by status."""
+    return {
+        status: described(status, CohereError, cohere_error(refusal, _REQUEST_ID), description)
+        for status, (description, refusal) in _RERANK_REFUSALS.items()
+        if status in statuses
+    }
+
+
+def tei_errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """TEI's errors, by status."""
+    return {
+        status: described(status, TeiError, tei_error(refusal), description)
+        for status, (description, refusal) in _RERANK_REFUSALS.items()
+        if status in statuses
+    }
+
+
+def rpc_errors() -> dict[int | str, dict[str, Any]]:
+    """Errors in the shape of JSON-RPC, by status."""
+    return {
+        status: described(status, RpcError, error_message(refusal), description)
+        for status, (description, refusal) in _RPC_REFUSALS.items()
+    }
+
+
+def described(status: int, model: type, example: Any, description: str) -> dict[str, Any]:
+    """One error as FastAPI takes it."""
+    response: dict[str, Any] = {
+        "model": model,
+        "description": description,
+        "content": {"application/json": {"example": example}},
+    }
+    return {**response, "headers": _RETRY} if status == 429 else response
