@@ -9,18 +9,31 @@ from fastapi import FastAPI
 
 from tart import Reranker, __version__
 from tart_index import Searcher
-from tart_serve.body_limit import BodyLimitMiddleware
 from tart_serve.engine import Engine
 from tart_serve.error_handlers import install_error_handlers
+from tart_serve.guarded_app import GuardedApp, install_guards
 from tart_serve.model_thread import ModelThread
 from tart_serve.readiness import Readiness
-from tart_serve.request_id import RequestIdMiddleware
-from tart_serve.routes import docs, embeddings, health, instructions, mcp, models, rerank, search, vector_stores
+from tart_serve.routes import (
+    docs,
+    embeddings,
+    health,
+    instructions,
+    mcp,
+    metrics,
+    models,
+    rerank,
+    search,
+    vector_stores,
+)
 from tart_serve.served_indexes import ServedIndexes
 from tart_serve.served_models import ServedModels
 from tart_serve.served_reranker import ServedReranker
 from tart_serve.service import Service
 from tart_serve.settings import ServiceSettings
+from tart_serve.telemetry.index_collector import IndexCollector
+from tart_serve.telemetry.metrics import ServiceMetrics
+from tart_serve.telemetry.tracing import tracing_for
 
 _DESCRIPTION = """\
 Instruction-aware retrieval: a query, and an instruction in plain words that says what kind of document should answer
@@ -34,7 +47,7 @@ curl -s localhost:8080/v1/search -H 'Content-Type: application/json' \\
 Errors are problem documents (RFC 9457), in OpenAI's shape on OpenAI's routes. A field that is not listed here is
 refused by name. Every reply carries `X-Request-ID`: yours if you sent one.
 """
-_ROUTES = (search, instructions, rerank, embeddings, models, vector_stores, mcp, health, docs)
+ROUTES = (search, instructions, rerank, embeddings, models, vector_stores, mcp, health, metrics, docs)
 _TAGS = [
     {"name": "Search", "description": "Queries under instructions to ranked documents."},
     {"name": "Rerank", "description": "Texts of the request in order: for clients of Cohere, Jina and TEI."},
@@ -51,14 +64,24 @@ def create_app(
 
     Args:
         indexes: By the names that requests will call them by.
-        settings: Limits.
+        settings: Limits, keys, logs and traces.
         reranker: For requests that ask for it.
 
     Raises:
         IndexFolderError: There is no index.
+        KeyFileError: There are to be keys, and there is none, or one cannot be read.
+        DependencyError: Traces are to be exported, and OpenTelemetry is not installed.
     """
-    settings = settings or ServiceSettings()
-    app = FastAPI(
+    app = routed_app()
+    app.state.service = _service(indexes, settings or ServiceSettings(), reranker)
+    install_guards(app)
+    install_error_handlers(app)
+    return app
+
+
+def routed_app() -> GuardedApp:
+    """All routes with no service behind them: it can be described, and answers nothing."""
+    app = GuardedApp(
         title="tart",
         version=__version__,
         description=_DESCRIPTION,
@@ -68,17 +91,15 @@ def create_app(
         generate_unique_id_function=lambda route: route.name,
         lifespan=_lifespan,
     )
-    app.state.service = _service(indexes, settings, reranker)
-    app.add_middleware(BodyLimitMiddleware, max_bytes=settings.max_body_bytes)
-    app.add_middleware(RequestIdMiddleware)
-    install_error_handlers(app)
-    for routes in _ROUTES:
+    for routes in ROUTES:
         app.include_router(routes.router)
     return app
 
 
 def _service(indexes: Mapping[str, Searcher], settings: ServiceSettings, reranker: Reranker | None) -> Service:
     served = ServedIndexes(indexes)
+    service_metrics = ServiceMetrics()
+    service_metrics.register([IndexCollector(served)])
     served_reranker = ServedReranker(reranker)
     engine = Engine(ModelThread(), served_reranker)
     return Service(
@@ -87,6 +108,9 @@ def _service(indexes: Mapping[str, Searcher], settings: ServiceSettings, reranke
         reranker=served_reranker,
         engine=engine,
         readiness=Readiness(served, engine, settings.ready_deadline),
+        settings=settings,
+        metrics=service_metrics,
+        tracing=tracing_for(settings.telemetry),
     )
 
 
@@ -98,3 +122,4 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     yield
     await service.readiness.stop()
     await service.engine.close()
+    service.tracing.close()

@@ -6,13 +6,15 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tart_serve.refusal import Refusal
+from tart_serve.telemetry.metrics import ServiceMetrics
 
 
 class BodyLimitMiddleware:
     """Refuses a body of more than `max_bytes`, announced or not, before it is all in memory."""
 
-    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, max_bytes: int, metrics: ServiceMetrics) -> None:
         self._app = app
+        self._metrics = metrics
         self._max_bytes = max_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -37,6 +39,7 @@ class BodyLimitMiddleware:
 
     def _refuse_more_than_limit(self, received: int) -> None:
         if received > self._max_bytes:
+            self._metrics.rejected("body_too_large")
             raise Refusal(
                 413, f"the body has more than {self._max_bytes:,} bytes, the most that is taken; send less at a time"
             )

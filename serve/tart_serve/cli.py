@@ -10,12 +10,16 @@ from tart.errors import TartError
 from tart.options import hardware_options
 from tart_serve.index_arguments import index_arguments
 from tart_serve.listening import Address, base_url, listen
+from tart_serve.security.options import limit_options, security_options
+from tart_serve.telemetry.options import telemetry_options
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from tart.reranker import Reranker
     from tart_index import Searcher
+    from tart_serve.security.settings import ClientLimits, SecuritySettings
+    from tart_serve.telemetry.settings import TelemetrySettings
 
 
 @click.command()
@@ -24,14 +28,23 @@ if TYPE_CHECKING:
 @click.option(
     "--port", "-p", default=8080, show_default=True, type=click.IntRange(0, 65_535), help="0 takes any that is free."
 )
-@click.option(
-    "--allow-public", is_flag=True, help="Let other machines in: there are no keys, whoever comes can search."
-)
+@click.option("--allow-public", is_flag=True, help="Let other machines in without keys: whoever comes can do all.")
 @click.option("--model", "-m", help="Where the indexes' model is now. [default: as stored]")
 @click.option("--rerank", metavar="MODEL", help="A reranker for requests that ask for it: a folder or a hub id.")
+@security_options
+@limit_options
+@telemetry_options
 @hardware_options
 def serve(
-    folders: tuple[str, ...], host: str, port: int, allow_public: bool, rerank: str | None, **hardware: Any
+    folders: tuple[str, ...],
+    host: str,
+    port: int,
+    allow_public: bool,
+    rerank: str | None,
+    security: SecuritySettings,
+    limits: ClientLimits,
+    telemetry: TelemetrySettings,
+    **hardware: Any,
 ) -> None:
     """Serve indexes over HTTP.
 
@@ -42,19 +55,27 @@ def serve(
     tart serve my-index
     tart serve papers code=/data/indexes/python --port 9000
     tart serve my-index --rerank my-reranker
+    tart serve my-index --host 0.0.0.0 --keys keys.txt
     """
     arguments = index_arguments(folders)
     address = Address.resolve(host, port)
-    if not (address.is_loopback or allow_public):
+    if not (address.is_loopback or allow_public or security.wants_keys):
         raise TartError(
-            f"{host} lets other machines in, and there are no keys yet; listen on 127.0.0.1, or say --allow-public"
+            f"{host} lets other machines in, and no key is asked for; make one (tart keys new --keys FILE) and say "
+            "--keys FILE, or listen on 127.0.0.1, or say --allow-public"
         )
     from tart_serve.app import create_app
     from tart_serve.open_indexes import EncoderSettings, open_indexes
     from tart_serve.server import run_server
+    from tart_serve.settings import ServiceSettings
 
+    settings = ServiceSettings(
+        security=security.listening_on(address.host, is_loopback=address.is_loopback),
+        limits=limits,
+        telemetry=telemetry,
+    )
     searchers = open_indexes(arguments, EncoderSettings(**hardware))
-    app = create_app(searchers, reranker=_reranker(rerank, hardware))
+    app = create_app(searchers, settings, _reranker(rerank, hardware))
     with listen(address) as listener:
         greeting = _greeting(base_url(listener), searchers)
         run_server(app, listener, lambda: click.echo(greeting))

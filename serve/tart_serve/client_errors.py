@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from pydantic import BaseModel, Field
-from starlette.requests import Request
-from starlette.responses import JSONResponse
 
 from tart_serve.refusal import Refusal
 
@@ -32,17 +30,7 @@ def cohere_error(refusal: Refusal, request_id: str) -> dict[str, Any]:
     return {"id": request_id, "message": refusal.detail}
 
 
-def cohere_error_response(request: Request, refusal: Refusal) -> JSONResponse:
-    """The reply to a request for Cohere's route."""
-    return JSONResponse(cohere_error(refusal, request.state.request_id), refusal.status_code, refusal.headers)
-
-
 def tei_error(refusal: Refusal) -> dict[str, Any]:
     """A refusal as TEI's clients know it."""
     kind = _TEI_TYPES.get(refusal.status_code, "Validation" if refusal.status_code < 500 else "Backend")
     return {"error": refusal.detail, "error_type": kind}
-
-
-def tei_error_response(request: Request, refusal: Refusal) -> JSONResponse:
-    """The reply to a request for TEI's route."""
-    return JSONResponse(tei_error(refusal), refusal.status_code, refusal.headers)

@@ -28,16 +28,29 @@ class Embedded(NamedTuple):
     tokens: int
 
 
-def embed_inputs(encoder: Encoder, body: EmbeddingsBody) -> Embedded:
+def embed_inputs(encoder: Encoder, body: EmbeddingsBody, max_tokens: int) -> Embedded:
     """Embeds the inputs of a request.
 
+    Args:
+        encoder: The model that was asked for.
+        body: The request.
+        max_tokens: That the model may have to read for it.
+
     Raises:
-        Refusal: An input is blank, too long or of unknown token ids, or the fields contradict each other (400).
+        Refusal: An input is blank, too long or of unknown token ids, all together are too long, or the fields
+            contradict each other (400).
     """
     _check_dimensions(encoder, body.dimensions)
     tokens = _tokenize(encoder, body)
     if not body.truncate and tokens.truncated.any():
         _refuse_long(encoder, body, int(tokens.truncated.argmax()))
+    if len(tokens.ids) > max_tokens:
+        _refuse(
+            "input",
+            f"the inputs have {len(tokens.ids):,} tokens together; at most {max_tokens:,} are taken in one request; "
+            "send fewer at a time",
+            "max_tokens_per_request",
+        )
     return Embedded(encoder.embed(tokens), len(tokens.ids))
 
 

@@ -3,27 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
 from tart.errors import QueryError
-from tart_serve.client_errors import cohere_error_response, tei_error_response
+from tart_serve.error_shapes import shape_of
 from tart_serve.field_faults import field_faults, summary
-from tart_serve.mcp.messages import error_response as mcp_error_response
-from tart_serve.openai_error import openai_error_response, speaks_openai
-from tart_serve.problem import problem_response
 from tart_serve.refusal import Refusal
 
-_SHAPES: dict[str, Callable[[Request, Refusal], Response]] = {
-    "/v2/rerank": cohere_error_response,
-    "/rerank": tei_error_response,
-    "/mcp": mcp_error_response,
-}
 _LOG = logging.getLogger("tart_serve")
 
 
@@ -37,15 +28,12 @@ def install_error_handlers(app: FastAPI) -> None:
 
 def error_response(request: Request, refusal: Refusal) -> Response:
     """A refusal in the shape that the clients of this route expect."""
-    response = _shape(request.url.path)(request, refusal)
-    response.headers["X-Request-ID"] = request.state.request_id
+    path, request_id = request.url.path, request.state.request_id
+    shape = shape_of(path)
+    body = shape.body(refusal, path, request_id)
+    response = JSONResponse(body, shape.status(refusal), refusal.headers, shape.media_type)
+    response.headers["X-Request-ID"] = request_id
     return response
-
-
-def _shape(path: str) -> Callable[[Request, Refusal], Response]:
-    if speaks_openai(path):
-        return openai_error_response
-    return _SHAPES.get(path, problem_response)
 
 
 async def _refused(request: Request, error: Exception) -> Response:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from pydantic import BaseModel, Field
-from starlette.requests import Request
-from starlette.responses import JSONResponse
 
 from tart_serve.refusal import Refusal
 
@@ -49,10 +47,9 @@ def openai_error(refusal: Refusal) -> dict[str, Any]:
     }
 
 
-def openai_error_response(request: Request, refusal: Refusal) -> JSONResponse:
-    """A refusal as OpenAI's clients know it: to them, a body that does not validate is 400."""
-    status = 400 if refusal.status_code == 422 else refusal.status_code
-    return JSONResponse(openai_error(refusal), status, refusal.headers)
+def openai_status(refusal: Refusal) -> int:
+    """The status that OpenAI's clients know: to them, a body that does not validate is 400."""
+    return 400 if refusal.status_code == 422 else refusal.status_code
 
 
 def _type(status: int) -> str:

@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from tart_serve.problem import MEDIA_TYPE
+from tart_serve.security.openapi_keys import declare_keys
 
 _FASTAPIS_OWN = ("HTTPValidationError", "ValidationError")
 
@@ -29,6 +30,7 @@ def openapi_document(app: FastAPI) -> dict[str, Any]:
                 operation["responses"] = _responses(operation["responses"])
         for name in _FASTAPIS_OWN:
             document["components"]["schemas"].pop(name, None)
+        declare_keys(document)
         app.openapi_schema = _as_3_0(document)
     return app.openapi_schema
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -14,10 +15,10 @@ from tart.encoder import Encoder, batched
 from tart.errors import QueryError
 from tart.reranker import Reranker
 from tart.tokens import Tokens
-from tart_serve.engine import Engine
 from tart_serve.refusal import FieldFault, Refusal
 from tart_serve.served_models import ServedModels
 from tart_serve.served_reranker import ServedReranker
+from tart_serve.service import Service
 
 # Documents that are scored in one go: other requests have their turn in between.
 SLICE = 64
@@ -127,18 +128,19 @@ def scorer_named(name: str | None, models: ServedModels, reranker: ServedReranke
     return CosineScorer(models.name_of(encoder), encoder)
 
 
-async def score_documents(engine: Engine, scorer: Scorer, query: ScoredQuery, texts: Sequence[str]) -> Scores:
+async def score_documents(service: Service, scorer: Scorer, query: ScoredQuery, texts: Sequence[str]) -> Scores:
     """Scores any number of texts in slices, each of which waits its turn in the engine.
 
     Raises:
-        Refusal: The query is blank or too long (422), or what the engine refuses.
+        Refusal: The query is blank or too long, or the texts are too long together (422), or what the engine refuses.
     """
+    _refuse_many_tokens(_about(texts, scorer), service.settings.limits.max_request_tokens)
     scores: list[float] = []
     tokens = 0
     for some in batched(texts, SLICE):
-        about = sum(min(len(text) // _CHARACTERS_PER_TOKEN + 1, scorer.max_length) for text in some)
+        work = partial(scorer.score, query, some)
         try:
-            scored, _ = await engine.run(lambda some=some: scorer.score(query, some), tokens=about)  # type: ignore[misc]
+            scored, _ = await service.engine.run(work, tokens=_about(some, scorer))
         except QueryError as error:
             raise Refusal(422, f"query: {error}", [FieldFault("#/query", str(error))]) from error
         scores.extend(scored.scores)
@@ -149,6 +151,17 @@ async def score_documents(engine: Engine, scorer: Scorer, query: ScoredQuery, te
 def best_first(scores: Sequence[float], most: int | None) -> list[int]:
     """Positions of the best scores; equal ones in the order given."""
     return sorted(range(len(scores)), key=lambda number: -scores[number])[:most]
+
+
+def _about(texts: Sequence[str], scorer: Scorer) -> int:
+    """Tokens that a model will read of some texts; counting them exactly would cost as much as tokenising."""
+    return sum(min(len(text) // _CHARACTERS_PER_TOKEN + 1, scorer.max_length) for text in texts)
+
+
+def _refuse_many_tokens(about: int, most: int) -> None:
+    if about > most:
+        detail = f"the documents have about {about:,} tokens together; at most {most:,} are taken in one request"
+        raise Refusal(422, f"documents: {detail}", [FieldFault("#/documents", detail)])
 
 
 def _unnamed(models: ServedModels, reranker: ServedReranker) -> Scorer:

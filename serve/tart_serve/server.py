@@ -10,6 +10,10 @@ from types import FrameType
 import uvicorn
 from fastapi import FastAPI
 
+from tart_serve.service import Service
+from tart_serve.slow_clients import guarded_protocol
+from tart_serve.telemetry.json_log import configure_logging
+
 _GRACE_SECONDS = 30
 
 
@@ -28,8 +32,14 @@ class Server(uvicorn.Server):
 
 def run_server(app: FastAPI, listener: socket.socket, on_up: Callable[[], None]) -> None:
     """Serves until SIGINT or SIGTERM; requests in flight then have half a minute."""
+    service: Service = app.state.service
+    limits = service.settings.limits
+    configure_logging(service.settings.telemetry.log_level)
     config = uvicorn.Config(
         app,
+        http=guarded_protocol(limits, service.metrics),
+        h11_max_incomplete_event_size=limits.max_head_bytes,
+        log_config=None,
         log_level="warning",
         access_log=False,
         server_header=False,

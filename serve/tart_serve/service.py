@@ -13,6 +13,9 @@ from tart_serve.readiness import Readiness
 from tart_serve.served_indexes import ServedIndexes
 from tart_serve.served_models import ServedModels
 from tart_serve.served_reranker import ServedReranker
+from tart_serve.settings import ServiceSettings
+from tart_serve.telemetry.metrics import ServiceMetrics
+from tart_serve.telemetry.tracing import Tracing
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +27,9 @@ class Service:
     reranker: ServedReranker
     engine: Engine
     readiness: Readiness
+    settings: ServiceSettings
+    metrics: ServiceMetrics
+    tracing: Tracing
 
 
 def _service_of(request: Request) -> Service:

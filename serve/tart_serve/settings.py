@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from tart_serve.security.settings import ClientLimits, SecuritySettings
+from tart_serve.telemetry.settings import TelemetrySettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,7 +15,13 @@ class ServiceSettings:
     Attributes:
         max_body_bytes: A request body of more is refused with 413.
         ready_deadline: Seconds within which `/readyz` must have its canaries answered.
+        security: Who may ask.
+        limits: What one client may take.
+        telemetry: Logs and traces.
     """
 
     max_body_bytes: int = 8 * 2**20
     ready_deadline: float = 5.0
+    security: SecuritySettings = field(default_factory=SecuritySettings)
+    limits: ClientLimits = field(default_factory=ClientLimits)
+    telemetry: TelemetrySettings = field(default_factory=TelemetrySettings)

@@ -285,3 +285,11 @@ def test_an_overload_is_told_by_the_status_as_everywhere(
     response = client.post("/mcp", json={**body, "params": params})
     assert (response.status_code, response.headers["retry-after"]) == (status, "3")
     assert response.json() == {"jsonrpc": "2.0", "id": 5, "error": {"code": status, "message": "not now"}}
+
+
+def test_a_page_of_another_site_may_not_call(client: TestClient) -> None:
+    """The specification demands it, against DNS rebinding."""
+    body = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
+    status, reply = post(client, body, Origin="https://evil.example")
+    assert (status, reply["jsonrpc"], reply["id"], reply["error"]["code"]) == (403, "2.0", None, 403)
+    assert post(client, body, Origin="http://testserver")[0] == 200

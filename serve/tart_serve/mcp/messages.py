@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple, TypeAlias
 
-from starlette.requests import Request
-from starlette.responses import JSONResponse
-
 from tart_serve.json_route import parse_json
 from tart_serve.refusal import Refusal
 
@@ -99,11 +96,6 @@ def error_message(refusal: Refusal) -> dict[str, Any]:
         error["data"] = refusal.data
     message_id = refusal.message_id if isinstance(refusal, RpcRefusal) else None
     return {"jsonrpc": "2.0", "id": message_id, "error": error}
-
-
-def error_response(request: Request, refusal: Refusal) -> JSONResponse:
-    """A refusal as clients of the protocol know it."""
-    return JSONResponse(error_message(refusal), refusal.status_code, refusal.headers)
 
 
 def code_for_status(status: int) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from fastapi import APIRouter, Request
 from fastapi.openapi.docs import get_swagger_ui_html
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse
@@ -9,9 +11,11 @@ from swagger_ui_bundle import swagger_ui_path
 
 from tart_serve.openapi import openapi_document
 from tart_serve.refusal import Refusal
+from tart_serve.security.reply_headers import policy_for_inline_script
 
 router = APIRouter(include_in_schema=False)
 
+_INLINE_SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 _ASSETS = ("swagger-ui-bundle.js", "swagger-ui.css", "favicon-32x32.png")
 
 
@@ -24,7 +28,7 @@ async def openapi(request: Request) -> JSONResponse:
 @router.get("/docs")
 async def docs(request: Request) -> HTMLResponse:
     """The same for people. Its addresses are relative, so that it also works behind a path prefix."""
-    return get_swagger_ui_html(
+    page = get_swagger_ui_html(
         openapi_url="openapi.json",
         title=f"{request.app.title} API",
         swagger_js_url="docs/swagger-ui-bundle.js",
@@ -32,6 +36,9 @@ async def docs(request: Request) -> HTMLResponse:
         swagger_favicon_url="docs/favicon-32x32.png",
         swagger_ui_parameters={"validatorUrl": None, "defaultModelsExpandDepth": 0},
     )
+    [script] = _INLINE_SCRIPT.findall(bytes(page.body).decode())
+    page.headers["Content-Security-Policy"] = policy_for_inline_script(script)
+    return page
 
 
 @router.get("/docs/{asset}")

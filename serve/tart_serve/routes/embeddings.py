@@ -48,7 +48,8 @@ async def embeddings(body: Annotated[EmbeddingsBody, Body(openapi_examples=_EXAM
     inputs are queries or documents. Errors have OpenAI's shape too.
     """
     encoder = service.models.named(body.model)
-    embedded, _ = await service.engine.run(lambda: embed_inputs(encoder, body))
+    max_tokens = service.settings.limits.max_request_tokens
+    embedded, _ = await service.engine.run(lambda: embed_inputs(encoder, body, max_tokens))
     write = _base64 if body.encoding_format == "base64" else _floats
     reply = EmbeddingsReply(
         object="list",

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tart.models import DEFAULT_MODEL
-from tart_serve.client_errors import CohereError, TeiError, cohere_error, tei_error
-from tart_serve.mcp.messages import METHOD_NOT_FOUND, UNSUPPORTED_VERSION, RpcRefusal, error_message
+from tart_serve.error_shapes import shape_of
+from tart_serve.mcp.messages import METHOD_NOT_FOUND, UNSUPPORTED_VERSION, RpcRefusal
 from tart_serve.mcp.revisions import SUPPORTED
-from tart_serve.openai_error import OpenAIError, openai_error
-from tart_serve.problem import Problem, problem
 from tart_serve.refusal import FieldFault, Refusal
-from tart_serve.schemas.mcp import RpcError
 
 _REQUEST_ID = "5f0c6bd8a9e94a4f9f0e8d5f1f6f2a77"
 _TOO_MUCH = "Input should be less than or equal to 1000; found 5000"
@@ -63,56 +61,41 @@ _RPC_REFUSALS: dict[int, tuple[str, Refusal]] = {
     406: ("The client does not take JSON.", Refusal(406, "send the header Accept: application/json")),
     **{status: REFUSALS[status] for status in (413, 415, 429, 503, 504)},
 }
+RERANK_STATUSES = (400, 404, 413, 415, 422, 429, 503, 504)
 OPENAI_STATUSES = (400, 404, 413, 415, 429, 503, 504)
 
 
 def problems(path: str, *statuses: int) -> dict[int | str, dict[str, Any]]:
     """The problem documents of a path, by status."""
-    return {
-        status: described(status, Problem, problem(REFUSALS[status][1], path, _REQUEST_ID), REFUSALS[status][0])
-        for status in statuses
-    }
+    return _errors(path, REFUSALS, statuses)
 
 
 def openai_errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """OpenAI's errors, by status; those of a route that reads a body and needs a model by default."""
-    return {
-        status: described(status, OpenAIError, openai_error(_OPENAI_REFUSALS[status][1]), _OPENAI_REFUSALS[status][0])
-        for status in statuses or OPENAI_STATUSES
-    }
+    return _errors("/v1/embeddings", _OPENAI_REFUSALS, statuses or OPENAI_STATUSES)
 
 
-def cohere_errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Cohere's errors, by status."""
-    return {
-        status: described(status, CohereError, cohere_error(refusal, _REQUEST_ID), description)
-        for status, (description, refusal) in _RERANK_REFUSALS.items()
-        if status in statuses
-    }
-
-
-def tei_errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """TEI's errors, by status."""
-    return {
-        status: described(status, TeiError, tei_error(refusal), description)
-        for status, (description, refusal) in _RERANK_REFUSALS.items()
-        if status in statuses
-    }
+def rerank_errors(path: str) -> dict[int | str, dict[str, Any]]:
+    """The errors of a rerank route in the shape of its clients, by status."""
+    return _errors(path, _RERANK_REFUSALS, RERANK_STATUSES)
 
 
 def rpc_errors() -> dict[int | str, dict[str, Any]]:
     """Errors in the shape of JSON-RPC, by status."""
-    return {
-        status: described(status, RpcError, error_message(refusal), description)
-        for status, (description, refusal) in _RPC_REFUSALS.items()
-    }
+    return _errors("/mcp", _RPC_REFUSALS, sorted(_RPC_REFUSALS))
 
 
-def described(status: int, model: type, example: Any, description: str) -> dict[str, Any]:
-    """One error as FastAPI takes it."""
-    response: dict[str, Any] = {
-        "model": model,
-        "description": description,
-        "content": {"application/json": {"example": example}},
-    }
-    return {**response, "headers": _RETRY} if status == 429 else response
+def _errors(
+    path: str, refusals: Mapping[int, tuple[str, Refusal]], statuses: Iterable[int]
+) -> dict[int | str, dict[str, Any]]:
+    responses: dict[int | str, dict[str, Any]] = {}
+    shape = shape_of(path)
+    for status in statuses:
+        description, refusal = refusals[status]
+        responses[status] = {
+            "model": shape.model,
+            "description": description,
+            "content": {"application/json": {"example": shape.body(refusal, path, _REQUEST_ID)}},
+            **({"headers": _RETRY} if status == 429 else {}),
+        }
+    return responses

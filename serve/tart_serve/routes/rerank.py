@@ -8,7 +8,7 @@ from fastapi import APIRouter, Body, Request
 
 from tart_serve.json_route import JsonRoute
 from tart_serve.pair_scoring import best_first, score_documents, scorer_named
-from tart_serve.routes.errors import cohere_errors, problems, tei_errors
+from tart_serve.routes.errors import rerank_errors
 from tart_serve.schemas.rerank import (
     EXAMPLE,
     JINA_EXAMPLE,
@@ -31,7 +31,6 @@ from tart_serve.service import ServiceOf
 
 router = APIRouter(route_class=JsonRoute, tags=["Rerank"])
 
-_STATUSES = (400, 404, 413, 415, 422, 429, 503, 504)
 _EXAMPLES: Any = {
     "instruction": {"summary": "Texts in the order of an instruction", "value": EXAMPLE},
     "other instruction": {
@@ -48,7 +47,7 @@ _TEI_EXAMPLES: Any = {"texts": {"summary": "Texts in the order of an instruction
     summary="Put texts in order (Cohere's shape)",
     response_model=CohereRerankReply,
     response_description="The best texts, by their places in the request.",
-    responses=cohere_errors(*_STATUSES),
+    responses=rerank_errors("/v2/rerank"),
 )
 async def cohere_rerank(
     body: Annotated[CohereRerankBody, Body(openapi_examples=_EXAMPLES)], request: Request, service: ServiceOf
@@ -58,7 +57,7 @@ async def cohere_rerank(
     Texts that are too long are cut at their ends; query and instruction never are.
     """
     scorer = scorer_named(body.model, service.models, service.reranker)
-    scores, tokens = await score_documents(service.engine, scorer, body.scored_query(), body.documents)
+    scores, tokens = await score_documents(service, scorer, body.scored_query(), body.documents)
     return CohereRerankReply(
         id=request.state.request_id,
         results=[RerankResult(index=n, relevance_score=scores[n]) for n in best_first(scores, body.top_n)],
@@ -72,7 +71,7 @@ async def cohere_rerank(
     response_model=JinaRerankReply,
     response_model_exclude_unset=True,
     response_description="The best documents.",
-    responses=problems("/v1/rerank", *_STATUSES),
+    responses=rerank_errors("/v1/rerank"),
 )
 async def jina_rerank(
     body: Annotated[JinaRerankBody, Body(openapi_examples=_JINA_EXAMPLES)], request: Request, service: ServiceOf
@@ -82,7 +81,7 @@ async def jina_rerank(
     Errors are problem documents: their `detail` is what these clients show.
     """
     scorer = scorer_named(body.model, service.models, service.reranker)
-    scores, tokens = await score_documents(service.engine, scorer, body.scored_query(), body.texts())
+    scores, tokens = await score_documents(service, scorer, body.scored_query(), body.texts())
     return JinaRerankReply(
         id=request.state.request_id,
         object="list",
@@ -98,7 +97,7 @@ async def jina_rerank(
     response_model=list[TeiRank],
     response_model_exclude_unset=True,
     response_description="All texts, best first.",
-    responses=tei_errors(*_STATUSES),
+    responses=rerank_errors("/rerank"),
 )
 async def tei_rerank(
     body: Annotated[TeiRerankBody, Body(openapi_examples=_TEI_EXAMPLES)], service: ServiceOf
@@ -108,7 +107,7 @@ async def tei_rerank(
     There is no field for the model: the reranker scores, or, where none is served, the only embedding model.
     """
     scorer = scorer_named(None, service.models, service.reranker)
-    scores, _ = await score_documents(service.engine, scorer, body.scored_query(), body.texts)
+    scores, _ = await score_documents(service, scorer, body.scored_query(), body.texts)
     return [
         TeiRank(index=n, score=scores[n], **({"text": body.texts[n]} if body.return_text else {}))
         for n in best_first(scores, None)

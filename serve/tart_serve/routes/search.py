@@ -48,7 +48,7 @@ _EXAMPLES: Any = {
     summary="Search an index under an instruction",
     response_model=SearchReply | SearchBatchReply,
     response_description="The hits of a query, or the results of several queries in their order.",
-    responses=problems("/v1/search", 400, 404, 413, 415, 422, 503),
+    responses=problems("/v1/search", 400, 404, 413, 415, 422, 429, 503, 504),
 )
 async def search(
     body: Annotated[SearchBody, Body(openapi_examples=_EXAMPLES)], request: Request, service: ServiceOf
@@ -61,7 +61,9 @@ async def search(
     index = service.indexes.named(body.index)
     service.readiness.refuse_damaged(index)
     answer, waited = await service.engine.search(index, body.requests(), body.rerank)
-    form = ReplyForm(index, request.state.request_id, tuple(body.include), timing_ms(waited, answer.timing))
+    timing = timing_ms(waited, answer.timing)
+    request.state.stages_ms = timing.model_dump(exclude_unset=True)
+    form = ReplyForm(index, request.state.request_id, tuple(body.include), timing)
     reply = form.batch(answer.outcomes) if isinstance(body.query, list) else form.single(answer.outcomes[0])
     # A field that was not set, such as a text that was not asked for, does not stand in the reply.
     return Response(reply.model_dump_json(exclude_unset=True), media_type="application/json")

@@ -8,8 +8,10 @@ from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationErr
 from pydantic.config import JsonDict
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from tart_index.filters import MAX_COMPARISONS, MAX_VALUES, Filter, FilterError, Operator, parse_filter
+from tart_index.filters import MAX_COMPARISONS, MAX_VALUES, Filter, FilterError, Operator, comparisons, parse_filter
 
+# Of all comparisons of a filter together.
+MAX_ALL_VALUES = 10_000
 # The type of findings whose place is a path into the body, and whose message needs no more words.
 FILTER_FAULT = "filter"
 COMPARISON_EXAMPLE: JsonDict = {"type": "eq", "key": "kind", "value": "code"}
@@ -66,11 +68,19 @@ def _parsed(value: Any) -> Filter | None:
     if value is None:
         return None
     try:
-        return parse_filter(value)
+        return _of_few_values(parse_filter(value))
     except FilterError as error:
         fault = PydanticCustomError(FILTER_FAULT, "{detail}", {"detail": error.detail})
         finding = InitErrorDetails(type=fault, loc=error.path, input=None)
         raise ValidationError.from_exception_data("filter", [finding]) from None
+
+
+def _of_few_values(parsed: Filter) -> Filter:
+    """The filter again, if all its comparisons together have not too many values."""
+    count = sum(len(comparison.values) for comparison in comparisons(parsed))
+    if count > MAX_ALL_VALUES:
+        raise FilterError(f"found {count:,} values in all its comparisons; wanted at most {MAX_ALL_VALUES:,}")
+    return parsed
 
 
 FilterField: TypeAlias = Annotated[Any, PlainValidator(_parsed, json_schema_input_type=AnyFilter | None)]
