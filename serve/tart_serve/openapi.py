@@ -69,5 +69,7 @@ def _nullable(schema: dict[str, Any]) -> dict[str, Any]:
         return schema
     rest = {key: value for key, value in schema.items() if key != "anyOf"}
     if len(others) == 1 and "$ref" not in others[0]:
-        return {**others[0], **rest, "nullable": True}
+        # In OpenAPI 3.0 an enumeration that does not list null has none, nullable or not.
+        values = {"enum": [*others[0]["enum"], None]} if "enum" in others[0] else {}
+        return {**others[0], **values, **rest, "nullable": True}
     return {"anyOf": others, **rest, "nullable": True}

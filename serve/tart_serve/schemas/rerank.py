@@ -198,8 +198,8 @@ class TeiRerankBody(StrictBody):
     instruction: Instruction = None
     return_text: bool = Field(default=False, description="Whether the reply holds the texts.")
     raw_scores: Literal[False] = Field(default=False, description="Only `false`: scores are 0 to 1, or cosines.")
-    truncate: Literal[True] | None = Field(
-        default=None, description="A text that is too long is always cut at its end."
+    truncate: Literal[True] = Field(
+        default=True, description="Only `true`: a text that is too long is always cut at its end."
     )
 
     def scored_query(self) -> ScoredQuery:
