@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from copy import copy
 from itertools import chain, islice
 from typing import NamedTuple, TypeVar
 
@@ -74,6 +75,12 @@ class Encoder:
         engine = packed_bert.PackedBert if packed_bert.supports(folder) else SentenceEngine
         return cls(folder, engine(folder, hardware), input_format, hardware)
 
+    def through(self, wrap: Callable[[Engine], Engine]) -> Encoder:
+        """The same encoder with its batches run by another engine around its own: one that waits in a queue, say."""
+        other = copy(self)
+        other._engine = wrap(self._engine)
+        return other
+
     @property
     def dim(self) -> int:
         """Length of a vector."""
@@ -83,6 +90,11 @@ class Encoder:
     def max_length(self) -> int:
         """Tokens that the model takes, special tokens counted."""
         return self._tokenizer.max_length
+
+    @property
+    def token_budget(self) -> int:
+        """Tokens per batch that are fastest on its device."""
+        return self._engine.token_budget
 
     def encode_documents(self, documents: Iterable[Document]) -> NDArray[np.float32]:
         """Embeds documents; those longer than the model takes are truncated.

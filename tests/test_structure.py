@@ -48,6 +48,7 @@ def test_imports_run_one_way(package: str) -> None:
         "tart_index.cli",
         "tart_index.search_cli",
         "tart_serve.cli",
+        "tart_serve.client",
         "tart_train.data_cli",
         "tart_train.eval_cli",
         "tart_train.train_cli",

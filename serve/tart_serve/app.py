@@ -9,13 +9,18 @@ from fastapi import FastAPI
 
 from tart import Reranker, __version__
 from tart_index import Searcher
+from tart_serve.document_writer import DocumentWriter
+from tart_serve.door import Door
 from tart_serve.engine import Engine
 from tart_serve.error_handlers import install_error_handlers
 from tart_serve.guarded_app import GuardedApp, install_guards
+from tart_serve.index_facts import MetadataKeys
 from tart_serve.model_thread import ModelThread
 from tart_serve.readiness import Readiness
+from tart_serve.reloading import Reloader
 from tart_serve.routes import (
     docs,
+    documents,
     embeddings,
     health,
     instructions,
@@ -26,11 +31,13 @@ from tart_serve.routes import (
     search,
     vector_stores,
 )
-from tart_serve.served_indexes import ServedIndexes
+from tart_serve.routes import indexes as indexes_routes
+from tart_serve.served_indexes import CurrentEncoders, ServedIndexes
 from tart_serve.served_models import ServedModels
 from tart_serve.served_reranker import ServedReranker
 from tart_serve.service import Service
 from tart_serve.settings import ServiceSettings
+from tart_serve.soundness import VerifiedVersions
 from tart_serve.telemetry.index_collector import IndexCollector
 from tart_serve.telemetry.metrics import ServiceMetrics
 from tart_serve.telemetry.tracing import tracing_for
@@ -47,10 +54,24 @@ curl -s localhost:8080/v1/search -H 'Content-Type: application/json' \\
 Errors are problem documents (RFC 9457), in OpenAI's shape on OpenAI's routes. A field that is not listed here is
 refused by name. Every reply carries `X-Request-ID`: yours if you sent one.
 """
-ROUTES = (search, instructions, rerank, embeddings, models, vector_stores, mcp, health, metrics, docs)
+ROUTES = (
+    search,
+    instructions,
+    indexes_routes,
+    documents,
+    rerank,
+    embeddings,
+    models,
+    vector_stores,
+    mcp,
+    health,
+    metrics,
+    docs,
+)
 _TAGS = [
     {"name": "Search", "description": "Queries under instructions to ranked documents."},
     {"name": "Rerank", "description": "Texts of the request in order: for clients of Cohere, Jina and TEI."},
+    {"name": "Indexes", "description": "What is served, in which version; documents, written and read while it is."},
     {"name": "OpenAI-compatible", "description": "For clients that already speak to OpenAI: change the base URL."},
     {"name": "Agents", "description": "Search as a tool, over the Model Context Protocol."},
     {"name": "Operations", "description": "For whoever runs the service."},
@@ -63,7 +84,8 @@ def create_app(
     """A service over open indexes, as an ASGI application.
 
     Args:
-        indexes: By the names that requests will call them by.
+        indexes: By the names that requests will call them by. New versions that are published in their folders are
+            switched to.
         settings: Limits, keys, logs and traces.
         reranker: For requests that ask for it.
 
@@ -101,13 +123,20 @@ def _service(indexes: Mapping[str, Searcher], settings: ServiceSettings, reranke
     service_metrics = ServiceMetrics()
     service_metrics.register([IndexCollector(served)])
     served_reranker = ServedReranker(reranker)
-    engine = Engine(ModelThread(), served_reranker)
+    engine = Engine(ModelThread(), served_reranker, settings.engine, service_metrics)
+    verified = VerifiedVersions()
+    reloader = Reloader(served, verified, engine, settings.reload, service_metrics.reloaded)
     return Service(
         indexes=served,
-        models=ServedModels(searcher.encoder for searcher in indexes.values()),
+        models=ServedModels(CurrentEncoders(served)),
         reranker=served_reranker,
         engine=engine,
-        readiness=Readiness(served, engine, settings.ready_deadline),
+        readiness=Readiness(served, verified, engine, settings.ready_deadline),
+        door=Door(engine.admission, settings.engine.timeout, service_metrics),
+        verified=verified,
+        reloader=reloader,
+        writer=DocumentWriter(served, engine, reloader, settings.writes),
+        metadata_keys=MetadataKeys(),
         settings=settings,
         metrics=service_metrics,
         tracing=tracing_for(settings.telemetry),
@@ -115,11 +144,15 @@ def _service(indexes: Mapping[str, Searcher], settings: ServiceSettings, reranke
 
 
 @asynccontextmanager
-async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """Verifies the indexes in the background while the service runs."""
+async def _lifespan(app: FastAPI) -> AsyncIterator[Mapping[str, Door]]:
+    """Verifies the indexes and follows their folders while the service runs; gives the server the door, to close it."""
     service: Service = app.state.service
+    service.door.open()
+    service.writer.start()
+    service.reloader.start()
     service.readiness.start()
-    yield
+    yield {"door": service.door}
     await service.readiness.stop()
+    await service.reloader.stop()
     await service.engine.close()
     service.tracing.close()

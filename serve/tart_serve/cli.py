@@ -8,6 +8,8 @@ import click
 
 from tart.errors import TartError
 from tart.options import hardware_options
+from tart_serve.catalog_options import catalog_options
+from tart_serve.engine_options import engine_options
 from tart_serve.index_arguments import index_arguments
 from tart_serve.listening import Address, base_url, listen
 from tart_serve.security.options import limit_options, security_options
@@ -16,8 +18,7 @@ from tart_serve.telemetry.options import telemetry_options
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from tart.reranker import Reranker
-    from tart_index import Searcher
+    from tart_serve.engine_settings import EngineSettings
     from tart_serve.security.settings import ClientLimits, SecuritySettings
     from tart_serve.telemetry.settings import TelemetrySettings
 
@@ -34,6 +35,15 @@ if TYPE_CHECKING:
 @security_options
 @limit_options
 @telemetry_options
+@click.option(
+    "--workers",
+    default=1,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Processes. Each loads the models anew and has its share of the threads; the indexes are shared.",
+)
+@engine_options
+@catalog_options
 @hardware_options
 def serve(
     folders: tuple[str, ...],
@@ -44,18 +54,24 @@ def serve(
     security: SecuritySettings,
     limits: ClientLimits,
     telemetry: TelemetrySettings,
+    workers: int,
+    engine: EngineSettings,
+    reload_interval: float,
+    allow_writes: bool,
     **hardware: Any,
 ) -> None:
     """Serve indexes over HTTP.
 
     DIR is an index folder, or NAME=DIR; requests call the index by that name, the folder's by default. Ctrl-C ends
-    the service when requests in flight are answered.
+    the service when requests in flight are answered. A newly published version of an index is verified and then
+    switched to, without a pause.
 
     \b
     tart serve my-index
     tart serve papers code=/data/indexes/python --port 9000
     tart serve my-index --rerank my-reranker
     tart serve my-index --host 0.0.0.0 --keys keys.txt
+    tart serve my-index --workers 4
     """
     arguments = index_arguments(folders)
     address = Address.resolve(host, port)
@@ -64,34 +80,39 @@ def serve(
             f"{host} lets other machines in, and no key is asked for; make one (tart keys new --keys FILE) and say "
             "--keys FILE, or listen on 127.0.0.1, or say --allow-public"
         )
-    from tart_serve.app import create_app
-    from tart_serve.open_indexes import EncoderSettings, open_indexes
+    from tart_serve.document_writer import WriteSettings
+    from tart_serve.open_indexes import EncoderSettings
+    from tart_serve.plan import ServicePlan
+    from tart_serve.reloading import ReloadSettings
     from tart_serve.server import run_server
     from tart_serve.settings import ServiceSettings
+    from tart_serve.workers import run_workers
 
     settings = ServiceSettings(
+        engine=engine,
+        reload=ReloadSettings(reload_interval),
+        writes=WriteSettings(allow_writes),
         security=security.listening_on(address.host, is_loopback=address.is_loopback),
         limits=limits,
         telemetry=telemetry,
     )
-    searchers = open_indexes(arguments, EncoderSettings(**hardware))
-    app = create_app(searchers, settings, _reranker(rerank, hardware))
+    plan = ServicePlan(tuple(arguments), EncoderSettings(**hardware), rerank, settings)
+    counts = plan.check()
     with listen(address) as listener:
-        greeting = _greeting(base_url(listener), searchers)
-        run_server(app, listener, lambda: click.echo(greeting))
+        url = base_url(listener)
+
+        def greet() -> None:
+            click.echo(_greeting(url, counts))
+
+        if workers == 1:
+            run_server(plan(), listener, engine.timeout, greet)
+        else:
+            run_workers(plan, listener, workers, greet)
 
 
-def _reranker(name: str | None, hardware: Mapping[str, Any]) -> Reranker | None:
-    if name is None:
-        return None
-    from tart.reranker import Reranker
-
-    return Reranker.load(name, **{key: value for key, value in hardware.items() if key != "model"})
-
-
-def _greeting(url: str, searchers: Mapping[str, Searcher]) -> str:
-    served = ", ".join(f"{name} ({len(searcher.folder):,} documents)" for name, searcher in searchers.items())
-    return f"serving {served} at {url} (try it: {url}/docs)\n{_curl(url, searchers)}"
+def _greeting(url: str, counts: Mapping[str, int]) -> str:
+    served = ", ".join(f"{name} ({count:,} documents)" for name, count in counts.items())
+    return f"serving {served} at {url} (try it: {url}/docs)\n{_curl(url, counts)}"
 
 
 def _curl(url: str, names: Iterable[str]) -> str:

@@ -1,7 +1,8 @@
 """The layers around the routes, from the outside in: watch, refuse, limit.
 
 A request passes: its id, the headers of its reply, the watch (metrics, log, trace), Starlette's own catcher of
-unexpected errors, then the limit on its head, its host and origin, CORS, its key, its body's time and size.
+unexpected errors; then the limit on its head, its host and origin, CORS, its key, the engine's door, its body's time
+and size.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
 from tart_serve.body_limit import BodyLimitMiddleware
+from tart_serve.door import DoorMiddleware
 from tart_serve.request_id import HEADER as REQUEST_ID
 from tart_serve.request_id import RequestIdMiddleware
 from tart_serve.security.authentication import AuthenticationMiddleware
@@ -48,6 +50,7 @@ def install_guards(app: GuardedApp) -> None:
     # The last that is added is the first that a request meets.
     app.add_middleware(BodyLimitMiddleware, max_bytes=settings.max_body_bytes, metrics=metrics)
     app.add_middleware(BodyDeadlineMiddleware, seconds=limits.body_seconds, metrics=metrics)
+    app.add_middleware(DoorMiddleware, door=service.door)
     if security.wants_keys:
         keys = KeyRing(security.key_file, security.key_lines)
         app.add_middleware(AuthenticationMiddleware, keys=keys, metrics=metrics)

@@ -21,7 +21,9 @@ class OpenAIErrorBody(BaseModel):
         "`server_error`."
     )
     param: str | None = Field(description="The field to blame.")
-    code: str | None = Field(description="`model_not_found`, `context_length_exceeded`, or null.")
+    code: str | None = Field(
+        description="`model_not_found`, `context_length_exceeded`, `rate_limit_exceeded`, or null."
+    )
 
 
 class OpenAIError(BaseModel):

@@ -11,28 +11,23 @@ from tart_serve.refusal import FieldFault, Refusal
 
 
 class ServedModels:
-    """Encoders by name: as stored with the index, without its organisation, or with its input format behind a colon."""
+    """Encoders by name: as stored with the index, without its organisation, or with its input format behind a colon.
+
+    Args:
+        encoders: Those that are served; looked through anew for every request, for indexes may change their models.
+    """
 
     def __init__(self, encoders: Iterable[Encoder]) -> None:
-        self._by_alias: dict[str, list[Encoder]] = {}
-        distinct = {(encoder.fingerprint, encoder.input_format.fingerprint): encoder for encoder in encoders}
-        self._encoders = list(distinct.values())
-        for encoder in self._encoders:
-            for alias in _aliases(encoder):
-                self._by_alias.setdefault(alias, []).append(encoder)
+        self._encoders = encoders
 
     def __iter__(self) -> Iterator[tuple[str, Encoder]]:
         """Every encoder with the name that replies show."""
-        return ((self.name_of(encoder), encoder) for encoder in self._encoders)
+        return ((self.name_of(encoder), encoder) for encoder in self._distinct())
 
     def name_of(self, encoder: Encoder) -> str:
         """The encoder's public name; with its input format where another one has that name too."""
         name = public_name(encoder)
-        return name if len(self._by_alias.get(name, [])) == 1 else _name_with_format(encoder)
-
-    def has(self, name: str) -> bool:
-        """Whether a name means one encoder."""
-        return len(self._by_alias.get(name, [])) == 1
+        return name if len(self._by_alias().get(name, [])) == 1 else _name_with_format(encoder)
 
     def named(self, name: str, also: Sequence[str] = ()) -> Encoder:
         """The encoder of a model name.
@@ -44,15 +39,25 @@ class ServedModels:
         Raises:
             Refusal: No model has this name, or several have (404).
         """
-        if self.has(name):
-            return self._by_alias[name][0]
-        known = ", ".join(sorted({*also, *(alias for alias in self._by_alias if self.has(alias))}))
-        several = name in self._by_alias
-        what = (
-            "several models are served under this name" if several else f"the model {name[:100]!r} is not served here"
-        )
+        by_alias = self._by_alias()
+        found = by_alias.get(name, [])
+        if len(found) == 1:
+            return found[0]
+        known = ", ".join(sorted({*also, *(alias for alias, encoders in by_alias.items() if len(encoders) == 1)}))
+        what = "several models are served under this name" if found else f"the model {name[:100]!r} is not served here"
         detail = f"{what}; there are: {known}"
         raise Refusal(404, detail, [FieldFault("#/model", detail)], code="model_not_found")
+
+    def _by_alias(self) -> dict[str, list[Encoder]]:
+        by_alias: dict[str, list[Encoder]] = {}
+        for encoder in self._distinct():
+            for alias in _aliases(encoder):
+                by_alias.setdefault(alias, []).append(encoder)
+        return by_alias
+
+    def _distinct(self) -> list[Encoder]:
+        by_print = {(encoder.fingerprint, encoder.input_format.fingerprint): encoder for encoder in self._encoders}
+        return list(by_print.values())
 
 
 def public_name(encoder: Encoder) -> str:

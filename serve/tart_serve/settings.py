@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from tart_serve.document_writer import WriteSettings
+from tart_serve.engine_settings import EngineSettings
+from tart_serve.reloading import ReloadSettings
 from tart_serve.security.settings import ClientLimits, SecuritySettings
 from tart_serve.telemetry.settings import TelemetrySettings
 
@@ -18,6 +21,9 @@ class ServiceSettings:
         security: Who may ask.
         limits: What one client may take.
         telemetry: Logs and traces.
+        engine: Batches, the bounds of the queue, deadlines.
+        reload: How new versions of indexes come into service.
+        writes: Whether and how documents may be written.
     """
 
     max_body_bytes: int = 8 * 2**20
@@ -25,3 +31,6 @@ class ServiceSettings:
     security: SecuritySettings = field(default_factory=SecuritySettings)
     limits: ClientLimits = field(default_factory=ClientLimits)
     telemetry: TelemetrySettings = field(default_factory=TelemetrySettings)
+    engine: EngineSettings = field(default_factory=EngineSettings)
+    reload: ReloadSettings = field(default_factory=ReloadSettings)
+    writes: WriteSettings = field(default_factory=WriteSettings)

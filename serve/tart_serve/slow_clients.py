@@ -48,9 +48,11 @@ class GuardedProtocol(AutoHTTPProtocol):  # type: ignore[valid-type, misc]
             self._measure(data)
 
     def on_response_complete(self) -> None:
-        """A reply has gone out whole; uvicorn itself ends a connection on which nothing follows."""
+        """A reply has gone out whole; uvicorn itself ends a connection on which nothing follows, and soon."""
         self._stop_clock()
         super().on_response_complete()
+        if self._awaits_head() and not self._is_between_requests() and not self.transport.is_closing():
+            self._start_clock()
 
     def send_400_response(self, msg: str) -> None:
         """What the client sent is no HTTP."""

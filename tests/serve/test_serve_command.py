@@ -68,7 +68,12 @@ def test_it_serves_and_ends_cleanly_after_the_request_in_flight(
     assert b"HTTP/1.1 200 OK" in answer
     assert b'"object":"search.results"' in answer
     output, errors = process.communicate(timeout=60)
-    assert (process.returncode, output, errors) == (0, "", "")
+    assert (process.returncode, output) == (0, "")
+    logged = [json.loads(line) for line in errors.splitlines()]
+    assert [(line["level"], line["message"]) for line in logged] == [
+        ("info", "GET /healthz"),
+        ("info", "POST /v1/search"),
+    ]
 
 
 def test_ctrl_c_ends_it_cleanly_too(running: tuple[subprocess.Popen[str], str, int]) -> None:
@@ -104,9 +109,10 @@ def test_a_port_in_use_is_one_line_and_exit_2(code_folder: Path) -> None:
 def test_other_machines_are_let_in_only_when_asked_for(host: str) -> None:
     result = CliRunner().invoke(serve, ["nowhere", "--host", host])
     assert isinstance(result.exception, TartError)
-    assert "no keys yet; listen on 127.0.0.1, or say --allow-public" in str(result.exception)
-    allowed = CliRunner().invoke(serve, ["nowhere", "--host", host, "--allow-public"])
-    assert isinstance(allowed.exception, IndexFolderError)
+    assert "no key is asked for; make one (tart keys new --keys FILE) and say --keys FILE, or " in str(result.exception)
+    for asked in (["--allow-public"], ["--keys", "keys.txt"]):
+        allowed = CliRunner().invoke(serve, ["nowhere", "--host", host, *asked])
+        assert isinstance(allowed.exception, IndexFolderError)
 
 
 def test_a_folder_that_is_no_index_is_told_before_anything_listens() -> None:

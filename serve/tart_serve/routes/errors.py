@@ -24,21 +24,32 @@ _NO_VERSION = RpcRefusal(
 )
 _RETRY = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 0}}}
 
+_BUSY = "the service is busy with 256 requests of about 9,000 tokens, and takes 256 and 32,768; try again in 2 s"
+
 REFUSALS = {
     400: ("The body is not JSON.", Refusal(400, "the body is not UTF-8 (byte 17); send JSON in UTF-8")),
     401: ("There is no key, or an unknown one.", Refusal(401, "send the header Authorization: Bearer KEY")),
-    403: ("The key does not allow this.", Refusal(403, "this key has the scope read; this route wants write")),
+    403: (
+        "The service takes no writes.",
+        Refusal(403, "this service takes no writes; the operator can allow them (tart serve --allow-writes)"),
+    ),
     404: ("There is no such index, document or model.", Refusal(404, "there is no index 'dmo'; there are: demo")),
-    409: ("It contradicts what is there.", Refusal(409, "the index is at version 4, not 3; read it again")),
+    409: (
+        "Another process is in the way, or the new version is not fit for service.",
+        Refusal(409, "another process writes index 'demo' just now; try again"),
+    ),
     413: ("The body is too large.", Refusal(413, "the body has more than 8,388,608 bytes, the most that is taken")),
     415: ("The body is not said to be JSON.", Refusal(415, "send the header Content-Type: application/json")),
     422: (
         "A field, the query or the instruction is not as wanted.",
         Refusal(422, f"top_k: {_TOO_MUCH}", [FieldFault("#/top_k", _TOO_MUCH)]),
     ),
-    429: ("Too many requests wait already.", Refusal(429, "the queue is full; ask again after 1 s")),
+    429: (
+        "There is no place for more work; `Retry-After` says when to come again.",
+        Refusal(429, _BUSY, code="rate_limit_exceeded"),
+    ),
     503: ("Not ready, or about to stop.", Refusal(503, "index 'demo' is still being verified")),
-    504: ("No answer within the deadline.", Refusal(504, "there was no answer within 30 s; ask for less at a time")),
+    504: ("No answer before the deadline.", Refusal(504, "no answer within 60 s; try again later, ask for less")),
 }
 _OPENAI_REFUSALS = {
     **REFUSALS,

@@ -40,17 +40,22 @@ ACCESS_TABLE: Final[Mapping[str, Mapping[str, Access]]] = {
     "/v1/indexes": {"GET": Scope.READ},
     "/v1/indexes/{name}:reload": {"POST": Scope.ADMIN},
     "/v1/indexes/{name}/documents": {"POST": Scope.WRITE},
-    "/v1/indexes/{name}/documents/{document_id:path}": {"GET": Scope.READ, "DELETE": Scope.WRITE},
+    "/v1/indexes/{name}/documents/{id:path}": {"GET": Scope.READ, "DELETE": Scope.WRITE},
     "/v1/indexes/{name}": {"GET": Scope.READ},
 }
 
-_PATTERNS = [(compile_path(template)[0], accesses) for template, accesses in ACCESS_TABLE.items()]
+_PATTERNS = [(compile_path(template)[0], template) for template in ACCESS_TABLE]
 
 
 def needed_access(method: str, path: str) -> Access:
     """What a request needs: a scope, or nothing."""
     asked = "GET" if method == "HEAD" else method
-    for pattern, accesses in _PATTERNS:
-        if asked in accesses and pattern.match(path):
-            return accesses[asked]
+    for pattern, template in _PATTERNS:
+        if asked in ACCESS_TABLE[template] and pattern.match(path):
+            return ACCESS_TABLE[template][asked]
     return Scope.ADMIN
+
+
+def listed_template(path: str) -> str | None:
+    """The first template that a path fits, for requests that are refused before they are routed."""
+    return next((template for pattern, template in _PATTERNS if pattern.match(path)), None)

@@ -13,8 +13,8 @@ _REQUEST_ID = "5f0c6bd8a9e94a4f9f0e8d5f1f6f2a77"
 _SCHEME = {
     "type": "http",
     "scheme": "bearer",
-    "description": "Needed where the service was started with keys. Scopes: read, write, admin; each holds those before "
-    "it. `X-API-Key` is taken too.",
+    "description": "Needed where the service was started with keys. The scopes are read, write and admin; each holds "
+    "those before it. `X-API-Key` is taken too.",
 }
 
 

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final, Literal, TypeAlias
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client.metrics_core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from tart_serve.observer import Cache, Stage
+from tart_serve.telemetry.shared_metrics import SHARED_FOLDER
 
 CONTENT_TYPE: Final = CONTENT_TYPE_PLAIN_0_0_4
-# Where several processes of one service put their numbers, so that each of them can tell the numbers of all.
-SHARED_FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"
-Reload: TypeAlias = Literal["switched", "refused"]
+Reload: TypeAlias = Literal["switched", "unchanged", "refused"]
 
 _REQUEST_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _STAGE_SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
@@ -59,7 +59,7 @@ class ServiceMetrics:
             "tart_rejected", "Requests that were refused or dropped unanswered.", ["reason"], registry=registry
         )
         self._reloads = Counter(
-            "tart_index_reload", "New versions of an index that were taken or refused.", ["result"], registry=registry
+            "tart_index_reload", "Reloads of an index, by what came of them.", ["result"], registry=registry
         )
         self._cache_hits = Counter("tart_cache_hits", "Values that a cache had.", ["cache"], registry=registry)
         self._cache_misses = Counter("tart_cache_misses", "Values that a cache had not.", ["cache"], registry=registry)
@@ -99,7 +99,7 @@ class ServiceMetrics:
         self._cache_misses.labels(name).inc(misses)
 
     def reloaded(self, result: Reload) -> None:
-        """A new version of an index was taken, or refused."""
+        """An index was looked at for a new version, and that was taken, was none, or was refused."""
         self._reloads.labels(result).inc()
 
     def register(self, collectors: Iterable[Collector]) -> None:
@@ -109,4 +109,17 @@ class ServiceMetrics:
 
     def exposition(self) -> bytes:
         """All metrics, as text."""
-        return generate_latest(self._registry)
+        return generate_latest(_WithoutCreation(self._registry))
+
+
+class _WithoutCreation(Collector):
+    """Leaves out when each series was made, which the library adds as a series of its own."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._registry = registry
+
+    def collect(self) -> Iterator[Metric]:
+        """All metrics of the registry."""
+        for metric in self._registry.collect():
+            metric.samples = [sample for sample in metric.samples if not sample.name.endswith("_created")]
+            yield metric

@@ -27,7 +27,7 @@ def telemetry_options(command: Callable[..., Any]) -> Callable[..., Any]:
     @click.option(
         "--otel/--no-otel",
         default=lambda: bool(os.environ.get(ENDPOINT_VARIABLE)),
-        help=f"Export traces by OTLP, as OpenTelemetry's own variables say. [default: where {ENDPOINT_VARIABLE} is set]",
+        help=f"Export traces by OTLP, as OpenTelemetry's variables say. [default: where {ENDPOINT_VARIABLE} is set]",
     )
     @wraps(command)
     def with_telemetry(*arguments: Any, log_level: LogLevel, otel: bool, **others: Any) -> Any:

@@ -7,6 +7,7 @@ import time
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from tart_serve.security.access_table import listed_template
 from tart_serve.telemetry.access_log import log_access
 from tart_serve.telemetry.finished_request import FinishedRequest
 from tart_serve.telemetry.metrics import ServiceMetrics
@@ -51,6 +52,13 @@ class RequestWatchMiddleware:
             log_access(request)
 
 
+def _route(scope: Scope) -> str:
+    """The template of the route that answered; of a request that was refused before, the one that it fits."""
+    if "route" in scope:
+        return str(scope["route"].path)
+    return listed_template(scope["path"]) or UNMATCHED
+
+
 def _finished(scope: Scope, trace: TraceContext, status: int, seconds: float) -> FinishedRequest:
     state = scope["state"]
     key = state.get("api_key")
@@ -58,7 +66,7 @@ def _finished(scope: Scope, trace: TraceContext, status: int, seconds: float) ->
         request_id=state["request_id"],
         trace=trace,
         method=scope["method"],
-        route=getattr(scope.get("route"), "path", UNMATCHED),
+        route=_route(scope),
         status=status,
         seconds=seconds,
         stages=state.get("stages_ms", {}),
