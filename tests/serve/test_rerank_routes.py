@@ -171,12 +171,20 @@ def test_an_object_without_a_text_is_pointed_at(client: TestClient) -> None:
     ]
 
 
-def test_tei_s_errors_have_its_shape(client: TestClient) -> None:
-    for fields, status, kind in (({"texts": []}, 422, "Validation"), ({"texts": ["a"], "raw_scores": True}, 422, "")):
-        response = client.post("/rerank", json={"query": QUERY, **fields})
-        assert response.status_code == status
-        assert set(response.json()) == {"error", "error_type"}
-        assert kind in response.json()["error_type"]
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"texts": []}, "at least 1 item"),
+        ({"raw_scores": True}, "gives no raw scores"),
+        ({"truncate": False}, "always cuts a text"),
+        ({"raw_scores": 0}, "a valid boolean"),
+    ],
+)
+def test_tei_s_errors_have_its_shape(client: TestClient, fields: dict[str, object], message: str) -> None:
+    response = client.post("/rerank", json={"query": QUERY, "texts": ["a"], **fields})
+    assert (response.status_code, set(response.json())) == (422, {"error", "error_type"})
+    assert response.json()["error_type"] == "Validation"
+    assert message in response.json()["error"]
 
 
 def test_several_embedding_models_must_be_told_apart(searcher: Searcher, notes: Searcher) -> None:

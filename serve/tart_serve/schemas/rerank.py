@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, StringConstraints, Tag
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    StringConstraints,
+    Tag,
+    field_validator,
+)
 from pydantic.config import JsonDict
 
 from tart.models import DEFAULT_MODEL
@@ -197,10 +206,22 @@ class TeiRerankBody(StrictBody):
     texts: list[DocumentText] = Field(min_length=1, max_length=MAX_RERANKED, description="The texts.")
     instruction: Instruction = None
     return_text: bool = Field(default=False, description="Whether the reply holds the texts.")
-    raw_scores: Literal[False] = Field(default=False, description="Only `false`: scores are 0 to 1, or cosines.")
-    truncate: Literal[True] = Field(
-        default=True, description="Only `true`: a text that is too long is always cut at its end."
-    )
+    raw_scores: bool = Field(default=False, description="Only `false`: scores are 0 to 1, or cosines.")
+    truncate: bool = Field(default=True, description="Only `true`: a text that is too long is always cut at its end.")
+
+    @field_validator("raw_scores")
+    @classmethod
+    def _not_raw(cls, raw_scores: bool) -> bool:
+        if raw_scores:
+            raise ValueError("this service gives no raw scores; leave the field out, or send false")
+        return raw_scores
+
+    @field_validator("truncate")
+    @classmethod
+    def _always_cut(cls, truncate: bool) -> bool:
+        if not truncate:
+            raise ValueError("this service always cuts a text that is too long; leave the field out, or send true")
+        return truncate
 
     def scored_query(self) -> ScoredQuery:
         """What the texts are scored for."""
