@@ -41,8 +41,9 @@ bench: $(INSTALLED_DEV) ## Run the benchmarks against peers; reports go to bench
 	$(BIN)/python bench/serve/drain.py
 	$(BIN)/python bench/serve/soak.py
 
-docs: $(INSTALLED_DEV) ## Write docs/commands.md from --help.
+docs: $(INSTALLED_DEV) ## Write docs/commands.md from --help and docs/openapi.json from the routes.
 	$(BIN)/python docs/write_commands.py
+	$(BIN)/python docs/write_openapi.py
 
 clean: ## Remove what the targets made.
 	rm -rf $(VENV) demo-index dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

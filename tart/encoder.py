@@ -18,7 +18,7 @@ from tart.formats import InputFormat, preset
 from tart.instructions import NO_INSTRUCTION, Instruction
 from tart.models import DEFAULT_MODEL, ModelFolder
 from tart.prefetch import Prefetch
-from tart.tokens import Tokenizer, Tokens
+from tart.tokens import Tokenizer, Tokens, first_tokens
 
 T = TypeVar("T")
 
@@ -161,6 +161,10 @@ class Encoder:
         if not truncate and tokens.truncated.any():
             self._refuse_long_query(texts[int(tokens.truncated.argmax())])
         return tokens
+
+    def first_tokens(self, text: str, count: int) -> str:
+        """The start of a text that holds so many tokens, special ones not counted; a shorter text whole."""
+        return text if count >= self.max_length else first_tokens(self._engine.tokenizer, text, count)
 
     def tokenize_ids(self, texts: Sequence[Sequence[int]]) -> Tokens:
         """Token ids that a caller made with the model's own tokenizer, cut to its limit, between its special tokens.

@@ -15,7 +15,7 @@ from tart.documents import Document
 from tart.errors import ModelError, QueryError
 from tart.instructions import NO_INSTRUCTION, Instruction
 from tart.pair_format import PairFormat
-from tart.tokens import Tokens, text_start
+from tart.tokens import Tokens, first_tokens, text_start
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer as FastTokenizer
@@ -109,6 +109,10 @@ class PairTokenizer:
                 f"{max(room, 0)} for a document; wanted {wanted} or more: shorten the query or its instruction"
             )
         return room
+
+    def first_tokens(self, text: str, count: int) -> str:
+        """The start of a text that holds so many tokens; a shorter text whole."""
+        return text if count >= self.pair_format.max_length else first_tokens(self._fast, text, count)
 
     def _encode_query(self, text: str) -> tuple[int, ...]:
         return tuple(self._fast.encode(text, add_special_tokens=False).ids)

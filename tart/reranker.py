@@ -115,14 +115,28 @@ class Reranker:
         """
         pairs: list[Pair] = []
         for query, instruction, documents in requests:
-            applied = self._applied(instruction)
-            pairs.extend(Pair(query, applied, document) for document in documents)
+            pairs.extend(self.pairs(query, instruction, documents))
         windows = [self.logits(self.tokenize(window), on_batch) for window in batched(pairs, _WINDOW)]
-        logits = np.concatenate([np.empty(0, np.float32), *windows])
-        # The sigmoid, written so that no logit overflows.
-        scores = (0.5 + 0.5 * np.tanh(0.5 * logits.astype(np.float64))).astype(np.float32)
+        scores = _sigmoid(np.concatenate([np.empty(0, np.float32), *windows]))
         ends = np.cumsum([len(documents) for _, _, documents in requests])
         return np.split(scores, ends[:-1]) if requests else []
+
+    def scores(self, pairs: PairTokens) -> NDArray[np.float32]:
+        """How well the documents of tokenised pairs fit; see `score`.
+
+        Returns:
+            Shape: (len(pairs),), float32, 0 to 1, in the order of the pairs.
+        """
+        return _sigmoid(self.logits(pairs))
+
+    def pairs(self, query: str, instruction: Instruction | str | None, documents: Sequence[Document]) -> list[Pair]:
+        """What is scored for a query: each document with it and the instruction."""
+        applied = self._applied(instruction)
+        return [Pair(query, applied, document) for document in documents]
+
+    def first_tokens(self, text: str, count: int) -> str:
+        """The start of a text that holds so many tokens; a shorter text whole."""
+        return self._tokenizer.first_tokens(text, count)
 
     def tokenize(self, pairs: Sequence[Pair]) -> PairTokens:
         """Token ids of pairs in the model's format; see `PairTokenizer`."""
@@ -147,3 +161,8 @@ class Reranker:
         if isinstance(instruction, str):
             instruction = Instruction(instruction)
         return self.pair_format.texts.applied(instruction or NO_INSTRUCTION)
+
+
+def _sigmoid(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Written so that no logit overflows."""
+    return (0.5 + 0.5 * np.tanh(0.5 * logits.astype(np.float64))).astype(np.float32)

@@ -143,6 +143,21 @@ def text_start(text: str, max_length: int) -> str:
     return text[:cut] if cut > 0 else text
 
 
+def first_tokens(fast: FastTokenizer, text: str, count: int) -> str:
+    """The start of a text that holds so many tokens, as the tokenizer cuts words; a shorter text whole.
+
+    Args:
+        fast: A model's tokenizer, whose own truncation, if any, is at `count` tokens or more.
+        text: Any.
+        count: From 1; special tokens not counted.
+    """
+    start = text_start(text, count)
+    found = fast.encode(start, add_special_tokens=False)
+    if len(start) < len(text) and _tokens(found) <= count:
+        found = fast.encode(text, add_special_tokens=False)
+    return text if _tokens(found) <= count else text[: found.offsets[count - 1][1]]
+
+
 def read_tokenizer(file: Path) -> FastTokenizer:
     """Reads a model's ``tokenizer.json``.
 

@@ -18,7 +18,19 @@ from tart_serve.index_facts import MetadataKeys
 from tart_serve.model_thread import ModelThread
 from tart_serve.readiness import Readiness
 from tart_serve.reloading import Reloader
-from tart_serve.routes import docs, documents, embeddings, health, metrics, search
+from tart_serve.routes import (
+    docs,
+    documents,
+    embeddings,
+    health,
+    instructions,
+    mcp,
+    metrics,
+    models,
+    rerank,
+    search,
+    vector_stores,
+)
 from tart_serve.routes import indexes as indexes_routes
 from tart_serve.served_indexes import CurrentEncoders, ServedIndexes
 from tart_serve.served_models import ServedModels
@@ -42,10 +54,26 @@ curl -s localhost:8080/v1/search -H 'Content-Type: application/json' \\
 Errors are problem documents (RFC 9457), in OpenAI's shape on OpenAI's routes. A field that is not listed here is
 refused by name. Every reply carries `X-Request-ID`: yours if you sent one.
 """
+ROUTES = (
+    search,
+    instructions,
+    indexes_routes,
+    documents,
+    rerank,
+    embeddings,
+    models,
+    vector_stores,
+    mcp,
+    health,
+    metrics,
+    docs,
+)
 _TAGS = [
     {"name": "Search", "description": "Queries under instructions to ranked documents."},
+    {"name": "Rerank", "description": "Texts of the request in order: for clients of Cohere, Jina and TEI."},
     {"name": "Indexes", "description": "What is served, in which version; documents, written and read while it is."},
     {"name": "OpenAI-compatible", "description": "For clients that already speak to OpenAI: change the base URL."},
+    {"name": "Agents", "description": "Search as a tool, over the Model Context Protocol."},
     {"name": "Operations", "description": "For whoever runs the service."},
 ]
 
@@ -66,7 +94,15 @@ def create_app(
         KeyFileError: There are to be keys, and there is none, or one cannot be read.
         DependencyError: Traces are to be exported, and OpenTelemetry is not installed.
     """
-    settings = settings or ServiceSettings()
+    app = routed_app()
+    app.state.service = _service(indexes, settings or ServiceSettings(), reranker)
+    install_guards(app)
+    install_error_handlers(app)
+    return app
+
+
+def routed_app() -> GuardedApp:
+    """All routes with no service behind them: it can be described, and answers nothing."""
     app = GuardedApp(
         title="tart",
         version=__version__,
@@ -77,10 +113,7 @@ def create_app(
         generate_unique_id_function=lambda route: route.name,
         lifespan=_lifespan,
     )
-    app.state.service = _service(indexes, settings, reranker)
-    install_guards(app)
-    install_error_handlers(app)
-    for routes in (search, embeddings, indexes_routes, documents, health, metrics, docs):
+    for routes in ROUTES:
         app.include_router(routes.router)
     return app
 

@@ -8,12 +8,11 @@ from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
 from tart.errors import QueryError
+from tart_serve.error_shapes import shape_of
 from tart_serve.field_faults import field_faults, summary
-from tart_serve.openai_error import openai_error_response, speaks_openai
-from tart_serve.problem import problem_response
 from tart_serve.refusal import Refusal
 
 _LOG = logging.getLogger("tart_serve")
@@ -29,9 +28,11 @@ def install_error_handlers(app: FastAPI) -> None:
 
 def error_response(request: Request, refusal: Refusal) -> Response:
     """A refusal in the shape that the clients of this route expect."""
-    shape = openai_error_response if speaks_openai(request.url.path) else problem_response
-    response = shape(request, refusal)
-    response.headers["X-Request-ID"] = request.state.request_id
+    path, request_id = request.url.path, request.state.request_id
+    shape = shape_of(path)
+    body = shape.body(refusal, path, request_id)
+    response = JSONResponse(body, shape.status(refusal), refusal.headers, shape.media_type)
+    response.headers["X-Request-ID"] = request_id
     return response
 
 

@@ -43,12 +43,13 @@ def _pointer(finding: Mapping[str, Any], body: object) -> str:
 def _steps(finding: Mapping[str, Any], body: object) -> Iterator[str | int]:
     """The steps of a location that exist in the body, and a missing field; names of union branches do not."""
     value = body
-    for step in finding["loc"][1:]:
+    location = finding["loc"][1:]
+    for number, step in enumerate(location):
         inside_list = isinstance(value, list) and isinstance(step, int) and step < len(value)
         if inside_list or (isinstance(value, dict) and step in value):
             value = value[step]  # type: ignore[index]
             yield step
-        elif finding["type"] in ("missing", FILTER_FAULT):
+        elif finding["type"] == FILTER_FAULT or (finding["type"] == "missing" and number == len(location) - 1):
             yield step
 
 

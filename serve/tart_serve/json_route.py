@@ -38,7 +38,7 @@ class JsonRoute(APIRoute):
         async def handle(request: Request) -> Response:
             json_request = JsonRequest(request.scope, request.receive)
             if self.body_field is not None and (self.body_field.field_info.is_required() or await json_request.body()):
-                _check_media_type(request.headers.get("content-type", ""))
+                check_media_type(request.headers.get("content-type", ""))
                 _check_not_empty(await json_request.body())
             return await handler(json_request)
 
@@ -72,7 +72,12 @@ def _check_not_empty(body: bytes) -> None:
         raise Refusal(400, "the body is empty; wanted a JSON object")
 
 
-def _check_media_type(content_type: str) -> None:
+def check_media_type(content_type: str) -> None:
+    """Refuses a body that is not said to be JSON.
+
+    Raises:
+        Refusal: It is not (415).
+    """
     media_type = content_type.partition(";")[0].strip().lower()
     if media_type != "application/json" and not re.fullmatch(r"application/\S+\+json", media_type):
         found = ascii(media_type[:80]) if media_type else "missing"

@@ -5,19 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 from pydantic import BaseModel, Field
-from starlette.requests import Request
-from starlette.responses import JSONResponse
 
 from tart_serve.refusal import Refusal
 
-_PATHS = ("/v1/embeddings",)
+_ROOTS = ("/v1/embeddings", "/v1/models", "/v1/vector_stores")
+_TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 
 
 class OpenAIErrorBody(BaseModel):
     """What went wrong."""
 
     message: str
-    type: str = Field(description="`invalid_request_error`, `rate_limit_error` or `server_error`.")
+    type: str = Field(
+        description="`invalid_request_error`, `authentication_error`, `permission_error`, `rate_limit_error` or "
+        "`server_error`."
+    )
     param: str | None = Field(description="The field to blame.")
     code: str | None = Field(
         description="`model_not_found`, `context_length_exceeded`, `rate_limit_exceeded`, or null."
@@ -32,7 +34,7 @@ class OpenAIError(BaseModel):
 
 def speaks_openai(path: str) -> bool:
     """Whether the clients of a path expect OpenAI's errors."""
-    return path in _PATHS
+    return any(path == root or path.startswith(f"{root}/") for root in _ROOTS)
 
 
 def openai_error(refusal: Refusal) -> dict[str, Any]:
@@ -47,16 +49,13 @@ def openai_error(refusal: Refusal) -> dict[str, Any]:
     }
 
 
-def openai_error_response(request: Request, refusal: Refusal) -> JSONResponse:
-    """A refusal as OpenAI's clients know it: to them, a body that does not validate is 400."""
-    status = 400 if refusal.status_code == 422 else refusal.status_code
-    return JSONResponse(openai_error(refusal), status, refusal.headers)
+def openai_status(refusal: Refusal) -> int:
+    """The status that OpenAI's clients know: to them, a body that does not validate is 400."""
+    return 400 if refusal.status_code == 422 else refusal.status_code
 
 
 def _type(status: int) -> str:
-    if status == 429:
-        return "rate_limit_error"
-    return "invalid_request_error" if status < 500 else "server_error"
+    return _TYPES.get(status, "invalid_request_error" if status < 500 else "server_error")
 
 
 def _param(refusal: Refusal) -> str | None:

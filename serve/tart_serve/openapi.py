@@ -57,7 +57,7 @@ def _as_3_0(node: Any) -> Any:
         schema = _nullable(schema)
     if isinstance(schema.get("examples"), list):
         schema["example"] = schema.pop("examples")[0]
-    if isinstance(schema.get("const"), str):
+    if isinstance(schema.get("const"), (str, bool)):
         schema["enum"] = [schema.pop("const")]
     return schema
 
@@ -69,5 +69,7 @@ def _nullable(schema: dict[str, Any]) -> dict[str, Any]:
         return schema
     rest = {key: value for key, value in schema.items() if key != "anyOf"}
     if len(others) == 1 and "$ref" not in others[0]:
-        return {**others[0], **rest, "nullable": True}
+        # In OpenAPI 3.0 an enumeration that does not list null has none, nullable or not.
+        values = {"enum": [*others[0]["enum"], None]} if "enum" in others[0] else {}
+        return {**others[0], **values, **rest, "nullable": True}
     return {"anyOf": others, **rest, "nullable": True}

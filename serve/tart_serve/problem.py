@@ -6,8 +6,6 @@ from typing import Any
 from urllib.parse import quote
 
 from pydantic import BaseModel, Field
-from starlette.requests import Request
-from starlette.responses import JSONResponse
 
 from tart_serve.refusal import Refusal
 
@@ -46,9 +44,3 @@ def problem(refusal: Refusal, path: str, request_id: str) -> dict[str, Any]:
     if refusal.faults:
         content["errors"] = [fault._asdict() for fault in refusal.faults]
     return content
-
-
-def problem_response(request: Request, refusal: Refusal) -> JSONResponse:
-    """A refusal as a problem document."""
-    content = problem(refusal, request.url.path, request.state.request_id)
-    return JSONResponse(content, refusal.status_code, refusal.headers, MEDIA_TYPE)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import PurePosixPath
 
 from tart.encoder import Encoder
@@ -20,8 +20,21 @@ class ServedModels:
     def __init__(self, encoders: Iterable[Encoder]) -> None:
         self._encoders = encoders
 
-    def named(self, name: str) -> Encoder:
+    def __iter__(self) -> Iterator[tuple[str, Encoder]]:
+        """Every encoder with the name that replies show."""
+        return ((self.name_of(encoder), encoder) for encoder in self._distinct())
+
+    def name_of(self, encoder: Encoder) -> str:
+        """The encoder's public name; with its input format where another one has that name too."""
+        name = public_name(encoder)
+        return name if len(self._by_alias().get(name, [])) == 1 else _name_with_format(encoder)
+
+    def named(self, name: str, also: Sequence[str] = ()) -> Encoder:
         """The encoder of a model name.
+
+        Args:
+            name: As a client gave it.
+            also: Names of other models that the client could have meant, for the refusal.
 
         Raises:
             Refusal: No model has this name, or several have (404).
@@ -30,18 +43,21 @@ class ServedModels:
         found = by_alias.get(name, [])
         if len(found) == 1:
             return found[0]
-        known = ", ".join(sorted(alias for alias, encoders in by_alias.items() if len(encoders) == 1))
+        known = ", ".join(sorted({*also, *(alias for alias, encoders in by_alias.items() if len(encoders) == 1)}))
         what = "several models are served under this name" if found else f"the model {name[:100]!r} is not served here"
         detail = f"{what}; there are: {known}"
         raise Refusal(404, detail, [FieldFault("#/model", detail)], code="model_not_found")
 
     def _by_alias(self) -> dict[str, list[Encoder]]:
-        distinct = {(encoder.fingerprint, encoder.input_format.fingerprint): encoder for encoder in self._encoders}
         by_alias: dict[str, list[Encoder]] = {}
-        for encoder in distinct.values():
+        for encoder in self._distinct():
             for alias in _aliases(encoder):
                 by_alias.setdefault(alias, []).append(encoder)
         return by_alias
+
+    def _distinct(self) -> list[Encoder]:
+        by_print = {(encoder.fingerprint, encoder.input_format.fingerprint): encoder for encoder in self._encoders}
+        return list(by_print.values())
 
 
 def public_name(encoder: Encoder) -> str:
@@ -56,10 +72,14 @@ def public_model_name(name: str) -> str:
     return PurePosixPath(name).name if is_path else name
 
 
+def _name_with_format(encoder: Encoder) -> str:
+    return f"{public_name(encoder)}:{encoder.input_format.name}"
+
+
 def _aliases(encoder: Encoder) -> Iterator[str]:
     name = public_name(encoder)
     names = {name, name.rpartition("/")[2]}
     if name == BASE_MODEL:
         names.add(f"sentence-transformers/{name}")
     yield from sorted(names)
-    yield f"{name}:{encoder.input_format.name}"
+    yield _name_with_format(encoder)

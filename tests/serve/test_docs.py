@@ -1,26 +1,31 @@
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi.routing import APIRoute
 from starlette.testclient import TestClient
 
+from tart.models import DEFAULT_MODEL
+from tart_serve.app import ROUTES
 from tart_serve.schemas.embeddings import EmbeddingsBody
+from tart_serve.schemas.mcp import RpcMessage
+from tart_serve.schemas.rerank import CohereRerankBody, JinaRerankBody, TeiRerankBody
 from tart_serve.schemas.search import SearchBody
+from tart_serve.schemas.vector_stores import StoreSearchBody
 
-BODIES = {"/v1/search": SearchBody, "/v1/embeddings": EmbeddingsBody}
-INDEX_PATHS = {
-    "/v1/indexes",
-    "/v1/indexes/{name}",
-    "/v1/indexes/{name}:reload",
-    "/v1/indexes/{name}/documents",
-    "/v1/indexes/{name}/documents/{id}",
-}
-INDEX_OPERATIONS = {
-    *("list_indexes", "describe_index", "reload_index"),
-    *("upsert_documents", "get_document", "delete_document"),
+BODIES = {
+    "/v1/search": SearchBody,
+    "/v1/embeddings": EmbeddingsBody,
+    "/v1/vector_stores/{vector_store_id}/search": StoreSearchBody,
+    "/v2/rerank": CohereRerankBody,
+    "/v1/rerank": JinaRerankBody,
+    "/rerank": TeiRerankBody,
+    "/mcp": RpcMessage,
 }
 
 
@@ -50,16 +55,19 @@ def test_only_the_page_s_own_files_are_served(client: TestClient) -> None:
 
 def test_every_route_is_described(document: dict[str, Any]) -> None:
     assert document["openapi"] == "3.0.3"
-    assert set(document["paths"]) == {"/v1/search", "/v1/embeddings", "/healthz", "/readyz", "/metrics", *INDEX_PATHS}
+    routes = [route for routes in ROUTES for route in routes.router.routes if isinstance(route, APIRoute)]
+    assert {route.path_format for route in routes if route.include_in_schema} == set(document["paths"])
     operations = [operation for path in document["paths"].values() for operation in path.values()]
     assert all(operation["summary"] and operation["description"] and operation["tags"] for operation in operations)
-    ids = {operation["operationId"] for operation in operations}
-    assert ids == {"search", "embeddings", "healthz", "readyz", "metrics", *INDEX_OPERATIONS}
+    assert len({operation["operationId"] for operation in operations}) == len(operations)
 
 
 def test_every_field_of_a_request_is_described(document: dict[str, Any]) -> None:
-    for body in BODIES.values():
-        fields = document["components"]["schemas"][body.__name__]["properties"]
+    for path, body in BODIES.items():
+        sent = document["paths"][path]["post"]["requestBody"]["content"]["application/json"]["schema"]
+        schema = document["components"]["schemas"][body.__name__] if "$ref" in sent else sent
+        fields = {name: field for name, field in schema["properties"].items() if name != "jsonrpc"}
+        assert fields
         assert [name for name, field in fields.items() if not field.get("description")] == []
 
 
@@ -69,8 +77,17 @@ def test_the_examples_are_answered(client: TestClient, document: dict[str, Any])
         examples = [example["value"] for example in media["examples"].values()]
         assert examples
         for example in examples:
+            served = json.loads(json.dumps(example).replace(DEFAULT_MODEL, "all-MiniLM-L6-v2"))
             index = {"index": "code"} if path == "/v1/search" else {}
-            assert client.post(path, json={**example, **index}).status_code == 200
+            response = client.post(path.replace("{vector_store_id}", "code"), json={**served, **index})
+            assert response.status_code == 200, response.text
+            assert "error" not in response.json()
+
+
+def test_the_examples_name_the_default_model(document: dict[str, Any]) -> None:
+    text = json.dumps(document)
+    assert f'"{DEFAULT_MODEL}"' in text
+    assert "all-MiniLM-L6-v2" not in text
 
 
 def test_errors_are_documented_in_the_shape_that_is_sent(client: TestClient, document: dict[str, Any]) -> None:
@@ -81,7 +98,7 @@ def test_errors_are_documented_in_the_shape_that_is_sent(client: TestClient, doc
     sent = client.post("/v1/search", json={"query": "a", "top_k": 5_000}).json()
     assert {**sent, "request_id": example["request_id"]} == example
     embeddings = document["paths"]["/v1/embeddings"]["post"]["responses"]
-    assert set(embeddings) == {"200", "400", "401", "403", "404", "413", "415", "429", "504"}
+    assert set(embeddings) == {"200", "400", "401", "403", "404", "413", "415", "429", "503", "504"}
     assert all(set(response["content"]) == {"application/json"} for response in embeddings.values())
 
 
@@ -102,3 +119,8 @@ def test_the_document_holds_nothing_that_openapi_3_0_lacks(document: dict[str, A
         assert isinstance(node.get("exclusiveMaximum", False), bool)
         assert isinstance(node.get("exclusiveMinimum", False), bool)
     assert "HTTPValidationError" not in document["components"]["schemas"]
+
+
+def test_the_committed_document_is_that_of_the_running_service(document: dict[str, Any]) -> None:
+    file = Path(__file__).parents[2] / "docs" / "openapi.json"
+    assert json.loads(file.read_text(encoding="utf-8")) == document, "run make docs"

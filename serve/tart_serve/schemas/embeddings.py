@@ -7,11 +7,12 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, StringConstraints, Tag
 from pydantic.config import JsonDict
 
+from tart.models import DEFAULT_MODEL
 from tart_serve.schemas.strict import MAX_CHARACTERS, StrictBody
 
 MAX_INPUTS = 2_048
 EXAMPLE: JsonDict = {
-    "model": "all-MiniLM-L6-v2",
+    "model": DEFAULT_MODEL,
     "input": "how do I merge two dicts",
     "instruction": "Find the Python function that implements this",
 }
@@ -53,7 +54,7 @@ class EmbeddingsBody(StrictBody):
         description=f"A text, up to {MAX_INPUTS} texts, or token ids of the model's own tokenizer. Token ids are "
         "embedded as given, between the model's special tokens: instruction and input format are not applied to them."
     )
-    model: str = Field(description="The served model's name.", examples=["all-MiniLM-L6-v2"])
+    model: str = Field(description="The served model's name.", examples=[DEFAULT_MODEL])
     encoding_format: Literal["float", "base64"] = Field(
         default="float", description="`base64` gives the vector as little-endian float32, which is smaller and exact."
     )
@@ -101,5 +102,5 @@ class EmbeddingsReply(BaseModel):
 
     object: Literal["list"]
     data: list[Embedding]
-    model: str = Field(examples=["all-MiniLM-L6-v2"])
+    model: str = Field(examples=[DEFAULT_MODEL])
     usage: EmbeddingsUsage

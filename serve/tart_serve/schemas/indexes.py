@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from tart.models import DEFAULT_MODEL
 from tart_serve.schemas.search import IndexVersion
 from tart_serve.schemas.strict import StrictBody
 
@@ -39,7 +40,7 @@ class IndexSummary(BaseModel):
     version: str = Field(description="Counts publications into the index folder.", examples=["7"])
     fingerprint: str = Field(description="Equal for equal content, wherever built.", examples=["sha256:9f86d081..."])
     documents: int = Field(examples=[12040])
-    model: str = Field(examples=["all-MiniLM-L6-v2"])
+    model: str = Field(examples=[DEFAULT_MODEL])
     dim: int = Field(description="Length of a vector.", examples=[384])
     soundness: Literal["unknown", "sound", "damaged"] = Field(
         description="`sound` when every byte was compared with its checksum; `unknown` until then."

@@ -16,6 +16,7 @@ from pydantic import (
 )
 from pydantic.config import JsonDict
 
+from tart.models import DEFAULT_MODEL
 from tart_index import SearchRequest
 from tart_index.reranking import DEFAULT_DEPTH
 from tart_index.searcher import MAX_TOP_K
@@ -206,7 +207,7 @@ class SearchReply(BaseModel):
     object: Literal["search.results"]
     request_id: str = Field(description="As in the header `X-Request-ID`.")
     index: IndexVersion
-    model: str = Field(examples=["all-MiniLM-L6-v2"])
+    model: str = Field(examples=[DEFAULT_MODEL])
     instruction_applied: str = Field(
         description="What the model read before the query; empty for none.",
         examples=["Find the Python function that implements this"],

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tart_serve.openai_error import openai_error, speaks_openai
-from tart_serve.problem import MEDIA_TYPE, problem
+from tart_serve.error_shapes import shape_of
 from tart_serve.refusal import Refusal
 from tart_serve.security.access_table import OPEN, needed_access
 from tart_serve.security.api_keys import Scope
@@ -43,9 +42,7 @@ def _refusals(path: str, scope: Scope) -> dict[str, Any]:
 
 
 def _response(path: str, refusal: Refusal, description: str) -> dict[str, Any]:
-    if speaks_openai(path):
-        media_type, schema, example = "application/json", "OpenAIError", openai_error(refusal)
-    else:
-        media_type, schema, example = MEDIA_TYPE, "Problem", problem(refusal, path, _REQUEST_ID)
-    content = {"schema": {"$ref": f"#/components/schemas/{schema}"}, "example": example}
-    return {"description": description, "content": {media_type: content}}
+    shape = shape_of(path)
+    schema = {"$ref": f"#/components/schemas/{shape.model.__name__}"}
+    content = {"schema": schema, "example": shape.body(refusal, path, _REQUEST_ID)}
+    return {"description": description, "content": {shape.media_type: content}}
