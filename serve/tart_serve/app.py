@@ -15,7 +15,7 @@ from tart_serve.error_handlers import install_error_handlers
 from tart_serve.model_thread import ModelThread
 from tart_serve.readiness import Readiness
 from tart_serve.request_id import RequestIdMiddleware
-from tart_serve.routes import docs, embeddings, health, page, search
+from tart_serve.routes import docs, embeddings, health, instructions, page, search
 from tart_serve.served_indexes import ServedIndexes
 from tart_serve.served_models import ServedModels
 from tart_serve.served_reranker import ServedReranker
@@ -69,7 +69,7 @@ def create_app(
     app.add_middleware(BodyLimitMiddleware, max_bytes=settings.max_body_bytes)
     app.add_middleware(RequestIdMiddleware)
     install_error_handlers(app)
-    for routes in (search, embeddings, health, docs, page):
+    for routes in (search, instructions, embeddings, health, docs, page):
         app.include_router(routes.router)
     return app
 
