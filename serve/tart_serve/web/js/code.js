@@ -10,12 +10,12 @@ const KEYWORDS =
   "static struct super switch this throw True true try type undefined use var void while with yield";
 const TOKENS = new RegExp(
   [
-    String.raw`(?<comment>(?:#|//)[^\n]*|/\*[\s\S]*?\*/)`,
+    String.raw`(?<comment>(?<=^|\s)#[^\n]*|(?<=^[ \t]*|[;{}][ \t]*)//[^\n]*|/\*[\s\S]*?\*/)`,
     String.raw`(?<string>"""[\s\S]*?"""|'''[\s\S]*?'''|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')`,
     String.raw`(?<number>\b\d[\w.]*)`,
     String.raw`(?<keyword>\b(?:${KEYWORDS.replaceAll(" ", "|")})\b)`,
   ].join("|"),
-  "g",
+  "gm",
 );
 const CODE_LINE =
   /^\s*(?:(?:async\s+)?def \w+\(|class \w+.*:|from [\w.]+ import |import [\w.]+$|(?:export )?(?:async )?function\b|#include|@\w+|return\b.*[()[\]]|(?:const|let|var) \w+ =|(?:public|private|static) .*[({]|SELECT .* FROM )|[{;]\s*$|^\s*}\s*;?$/;

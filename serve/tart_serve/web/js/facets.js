@@ -19,7 +19,7 @@ import { isWanted, withComparison } from "./filters.js";
  * @property {(filters: Comparison[]) => void} onFilters
  */
 
-const MOST_VALUES = 6;
+const MOST_VALUES = 5;
 const MOST_FACETS = 12;
 const DATE = /^\d{4}-\d\d-\d\d(?:[T ]|$)/;
 
@@ -38,7 +38,16 @@ export function facets(hits, keys) {
     const facet = facetOf(found, key);
     for (const type of Object.keys(types)) if (type !== "null") facet.types.add(type);
   }
-  return [...found.values()].filter(({ types }) => types.size > 0).slice(0, MOST_FACETS).map(sorted);
+  const known = [...found.values()].filter(({ types }) => types.size > 0).map(sorted);
+  return known.sort((one, other) => Number(isScattered(one)) - Number(isScattered(other)));
+}
+
+/**
+ * @param {Facet} facet
+ * @returns {boolean} Whether nearly every hit has a value of its own, as of a name: little to choose by.
+ */
+function isScattered({ counts }) {
+  return counts.size > MOST_VALUES;
 }
 
 /**
@@ -89,7 +98,8 @@ function sorted(facet) {
  * @param {FacetForm} form
  */
 export function showFacets(all, form) {
-  redraw(byId("facets"), ...all.map((facet) => group(facet, form)));
+  const usable = all.filter(({ counts, types }) => counts.size > 0 || types.has("number") || types.has("date"));
+  redraw(byId("facets"), usable.slice(0, MOST_FACETS).map((facet) => group(facet, form)));
 }
 
 /**
@@ -105,7 +115,6 @@ function group(facet, form) {
     { class: "facet", "data-key": facet.key },
     h("legend", {}, facet.key),
     ranged ? range(facet, form) : list,
-    !ranged && facet.types.has("string") ? entry(facet, form) : null,
   );
 }
 
@@ -198,21 +207,4 @@ function read(field, isDate) {
 function bounded(filters, key, type, value) {
   if (value !== null) return withComparison(filters, { type, key, value });
   return filters.filter((one) => !(one.key === key && one.type === type));
-}
-
-/**
- * A field for a value that no hit has.
- *
- * @param {Facet} facet
- * @param {FacetForm} form
- * @returns {HTMLElement}
- */
-function entry(facet, form) {
-  const field = h("input", { type: "text", class: "facet-entry", placeholder: "other value" });
-  field.setAttribute("aria-label", `Other value of ${facet.key}`);
-  field.setAttribute("data-focus", `${facet.key}.entry`);
-  field.addEventListener("change", () => {
-    if (field.value) form.onFilters(withComparison(form.filters, { type: "eq", key: facet.key, value: field.value }));
-  });
-  return field;
 }

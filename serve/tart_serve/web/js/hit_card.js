@@ -53,9 +53,20 @@ function heading(hit, form) {
   return h(
     "div",
     { class: "hit-names" },
-    h("h3", { class: "hit-title" }, ...dressed(name, [], marks(form.pattern, name))),
+    h("h3", { class: "hit-title" }, ...breakable(dressed(name, [], marks(form.pattern, name)))),
     hit.title && hit.title !== hit.id ? h("span", { class: "hit-id" }, hit.id) : null,
   );
+}
+
+/**
+ * @param {(Node | string)[]} pieces
+ * @returns {(Node | string)[]} The same, with places where a long name may go on in the next line.
+ */
+function breakable(pieces) {
+  return pieces.flatMap((piece) => {
+    if (typeof piece !== "string") return [piece];
+    return piece.split(/(?<=[.:/_])/).flatMap((part) => [part, /[.:/_]$/.test(part) ? h("wbr") : ""]);
+  });
 }
 
 /**
@@ -101,15 +112,18 @@ function excerpt(hit, form) {
 }
 
 /**
- * Shows the "Show more" of each card whose text is cut; known only once the cards are laid out.
+ * Shows the "Show more" of each card whose text is cut, which is known only once the cards are laid out, or whose
+ * chips are put away, as in compare mode.
  *
  * @param {HTMLElement} list
  */
 export function offerUnfolding(list) {
   const blocks = [...list.querySelectorAll(".excerpt-block:not(.whole)")];
+  const compact = list.closest(".compare") !== null;
   const cut = blocks.map((block) => block.children[0].scrollHeight > block.children[0].clientHeight + 2);
   blocks.forEach((block, n) => {
-    /** @type {HTMLElement} */ (block.children[1]).hidden = !cut[n];
+    const hidesChips = compact && block.parentElement?.querySelector(".chips") !== null;
+    /** @type {HTMLElement} */ (block.children[1]).hidden = !cut[n] && !hidesChips;
     block.classList.toggle("cut", cut[n]);
   });
 }

@@ -4,7 +4,7 @@ import { svg } from "./dom.js";
 
 /** @typedef {import("./moves.js").Move} Move */
 
-const ANCHOR = 30; // Pixels from the top of a card to the middle of its title.
+const ANCHOR = 24; // Pixels from the top of a card to the middle of its title.
 
 export class Lines {
   /**

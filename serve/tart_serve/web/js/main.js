@@ -6,6 +6,7 @@ import { byId, counted, redraw } from "./dom.js";
 import { facets, showFacets } from "./facets.js";
 import { clearFaults, markFaults } from "./faults.js";
 import { showFilterChips } from "./filter_chips.js";
+import { FilterEntry } from "./filter_entry.js";
 import { withComparison } from "./filters.js";
 import { KeyDialog } from "./key_dialog.js";
 import { bindKeys, moveToColumn, moveToHit, unfoldHit } from "./keyboard.js";
@@ -31,8 +32,9 @@ class Page {
       onRetry: () => this._run(),
       onKey: () => this._keyDialog.open(),
       onLoosen: () => this._commit({ filters: [], threshold: null }),
-      onFilter: (added) => this._commit({ filters: withComparison(this._state.filters, added) }),
+      onFilter: (added) => this._add(added),
     });
+    this._entry = new FilterEntry((added) => this._add(added));
     this._keyDialog = new KeyDialog(() => this._start());
     this._snippets = new SnippetDialog();
     /** @type {SideName} */
@@ -67,6 +69,11 @@ class Page {
     this._show();
     void this._run();
     if (!this._state.query) this._controls.query.focus();
+  }
+
+  /** @param {Comparison} added */
+  _add(added) {
+    this._commit({ filters: withComparison(this._state.filters, added) });
   }
 
   async _run() {
@@ -107,7 +114,7 @@ class Page {
     const hits = new Map(this._search.all.flatMap((side) => side.hits.map((hit) => [hit.id, hit])));
     const found = facets([...hits.values()], this._served.facts[index]?.keys ?? {});
     showFacets(found, { filters: this._state.filters, onFilters: (filters) => this._commit({ filters }) });
-    byId("facets-none").hidden = found.length > 0;
+    this._entry.show(found);
   }
 
   _showResults() {

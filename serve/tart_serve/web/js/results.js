@@ -42,6 +42,7 @@ export class Results {
     this._showColumn("right", state, sides.right, found);
     this._lines.show(found?.common ?? []);
     byId("result-count").textContent = found ? inWords(found) : countInWords(sides.left);
+    byId("results-head").hidden = search.all.every((side) => side.status === "failed");
     byId("result-note").textContent = state.compare ? "" : noteOf(sides.left);
     showMore(search);
   }

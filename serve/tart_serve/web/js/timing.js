@@ -29,7 +29,7 @@ export function timingStrip(side) {
     h(
       "div",
       { class: "timing-legend", "aria-hidden": "true" },
-      h("span", { class: "timing-total" }, milliseconds(side.roundTrip), " round trip"),
+      h("span", { class: "timing-total" }, milliseconds(side.roundTrip)),
       times.map(([name, ms]) => legend(name, ms)),
     ),
   );
@@ -64,14 +64,23 @@ function segment([name, ms]) {
  */
 function legend(name, ms) {
   const meaning = MEANINGS[/** @type {keyof typeof MEANINGS} */ (name)];
-  return h("span", { class: "timing-stage", title: meaning }, h("i", { class: `stage-${name}` }), `${name} ${milliseconds(ms)}`);
+  return h("span", { class: "timing-stage", title: meaning }, h("i", { class: `stage-${name}` }), `${name} ${digits(ms)}`);
 }
 
 /**
  * @param {number} ms
- * @returns {string} Three digits or so.
+ * @returns {string}
  */
 export function milliseconds(ms) {
   if (ms >= 1000) return `${(ms / 1000).toFixed(2)} s`;
-  return `${ms.toFixed(ms >= 100 ? 0 : ms >= 10 ? 1 : 2)} ms`;
+  return `${digits(ms)} ms`;
+}
+
+/**
+ * @param {number} ms
+ * @returns {string}
+ */
+function digits(ms) {
+  if (ms >= 100) return ms.toFixed(0);
+  return ms.toFixed(ms >= 1 ? 1 : 2);
 }

@@ -74,7 +74,7 @@ function card({ name, instruction, text }, onChoose) {
     "button",
     { type: "button", class: "example", onclick: () => onChoose(instruction) },
     h("span", { class: "example-text" }, text),
-    h("span", { class: "example-name" }, name ? `${name} · stored with the index` : "example", icon("arrow")),
+    h("span", { class: "example-name" }, name ? `${name} · of this index` : "example", icon("arrow")),
   );
 }
 
