@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from copy import copy
 from itertools import chain, islice
 from typing import NamedTuple, TypeVar
 
@@ -73,6 +74,12 @@ class Encoder:
             input_format = preset(input_format)
         engine = packed_bert.PackedBert if packed_bert.supports(folder) else SentenceEngine
         return cls(folder, engine(folder, hardware), input_format, hardware)
+
+    def through(self, wrap: Callable[[Engine], Engine]) -> Encoder:
+        """The same encoder with its batches run by another engine around its own: one that waits in a queue, say."""
+        other = copy(self)
+        other._engine = wrap(self._engine)
+        return other
 
     @property
     def dim(self) -> int:

@@ -27,5 +27,13 @@ class IndexFolderError(TartError):
     """An index folder that is missing, damaged, foreign, or of another format or model."""
 
 
+class IndexBusyError(IndexFolderError):
+    """An index folder that another process is writing just now."""
+
+
+class IndexModelError(IndexFolderError):
+    """An index that another model, or another input format, made than the one at hand."""
+
+
 class DependencyError(TartError):
     """A library that this step needs and that is not installed."""

@@ -33,6 +33,7 @@ from tart_index.parts import (
     Quiet,
     manifest_identity,
     part_chunks,
+    part_identity,
     prepare_part,
     write_parts,
 )
@@ -169,7 +170,7 @@ def compact(path: Path, *, part_size: int = PART_SIZE, keep: int = KEPT_VERSIONS
         for _ in folder.verify():
             pass
         parts = list(_compacted(folder, writer, part_size))
-        return ChangeResult(_publish_parts(writer, folder.manifest, parts, {}, keep))
+        return ChangeResult(publish_parts(writer, folder.manifest, parts, {}, keep))
 
 
 def _compacted(folder: IndexFolder, writer: IndexWriter, part_size: int) -> Iterator[Part]:
@@ -186,13 +187,14 @@ def _compacted(folder: IndexFolder, writer: IndexWriter, part_size: int) -> Iter
             continue
         pending += rows
         while len(pending) >= part_size:
-            yield _copied(folder, writer, pending[:part_size], used)
+            yield copied_part(folder, writer, pending[:part_size], used)
             pending = pending[part_size:]
     if pending:
-        yield _copied(folder, writer, pending, used)
+        yield copied_part(folder, writer, pending, used)
 
 
-def _copied(folder: IndexFolder, writer: IndexWriter, rows: Sequence[int], used: set[str]) -> Part:
+def copied_part(folder: IndexFolder, writer: IndexWriter, rows: Sequence[int], used: set[str]) -> Part:
+    """A part of rows that are there already, vectors and all; its name joins those that are used."""
     documents = [folder.document(row) for row in rows]
     name = _free_name(folder.manifest, documents, used)
     used.add(name)
@@ -206,7 +208,7 @@ def _copied(folder: IndexFolder, writer: IndexWriter, rows: Sequence[int], used:
 
 def _fresh_parts(folder: IndexFolder, chunks: Iterable[list[Document]], encoder: Encoder) -> Iterator[FreshPart]:
     used = {part.name for part in folder.manifest.parts}
-    known = KnownVectors.of(folder.manifest, encoder, folder.path)
+    known = KnownVectors(folder if manifest_identity(folder.manifest) == part_identity(encoder) else None)
     for documents in chunks:
         name = _free_name(folder.manifest, documents, used)
         used.add(name)
@@ -232,7 +234,7 @@ def _publish(writer: IndexWriter, change: _Change, parts: Sequence[Part], keep: 
     if not parts and not change.doomed:
         return before
     deletions = {**before.deletions, **_deletions(writer, change)}
-    return _publish_parts(writer, before, [*before.parts, *parts], deletions, keep)
+    return publish_parts(writer, before, [*before.parts, *parts], deletions, keep)
 
 
 def _deletions(writer: IndexWriter, change: _Change) -> dict[str, Deletion]:
@@ -249,7 +251,7 @@ def _deletions(writer: IndexWriter, change: _Change) -> dict[str, Deletion]:
     }
 
 
-def _publish_parts(
+def publish_parts(
     writer: IndexWriter, before: Manifest, parts: Sequence[Part], deletions: dict[str, Deletion], keep: int
 ) -> Manifest:
     """The next version over some parts; those of which nothing is left are dropped."""

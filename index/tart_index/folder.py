@@ -177,18 +177,25 @@ class IndexFolder:
         Raises:
             IndexFolderError: A checksum, a count, a vector or an id is wrong.
         """
-        opened = zip(self.manifest.parts, self.vectors, self._documents, self.columns, strict=True)
-        for part, vectors, table, columns in opened:
-            for name, file in part.files.items():
-                check_content(self.path / PARTS / part.name / name, file)
-            if len(table) != part.count:
-                raise IndexFolderError(f"part {part.name}: {len(table)} documents, the manifest says {part.count}")
-            _check_unit_rows(part, vectors)
-            columns.check()
-            deletion = self.manifest.deletions.get(part.name)
-            if deletion is not None:
-                check_content(self.path / DELETIONS / f"{deletion.name}.npy", deletion.file)
-            yield part
+        return (self.verify_part(number) for number in range(len(self.manifest.parts)))
+
+    def verify_part(self, number: int) -> Part:
+        """Reads one part and its deleted rows, and compares them with the manifest.
+
+        Raises:
+            IndexFolderError: A checksum, a count, a vector or an id is wrong.
+        """
+        part, table = self.manifest.parts[number], self._documents[number]
+        for name, file in part.files.items():
+            check_content(self.path / PARTS / part.name / name, file)
+        if len(table) != part.count:
+            raise IndexFolderError(f"part {part.name}: {len(table)} documents, the manifest says {part.count}")
+        _check_unit_rows(part, self.vectors[number])
+        self.columns[number].check()
+        deletion = self.manifest.deletions.get(part.name)
+        if deletion is not None:
+            check_content(self.path / DELETIONS / f"{deletion.name}.npy", deletion.file)
+        return part
 
 
 def read_manifest(path: Path) -> Manifest:

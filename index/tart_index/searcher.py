@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from tart.documents import Document
 from tart.encoder import Encoder
-from tart.errors import IndexFolderError, QueryError
+from tart.errors import IndexModelError, QueryError
 from tart.instructions import Instruction
 from tart.tokens import Tokens
 from tart_index.exact import ExactSearch, NearestRows
@@ -124,7 +124,7 @@ class Searcher:
     """Answers requests from one version of an index. Open one with `Searcher.open`.
 
     Raises:
-        IndexFolderError: The encoder is not the one that made the index.
+        IndexModelError: The encoder is not the one that made the index.
         DependencyError: No faiss is installed.
     """
 
@@ -247,16 +247,16 @@ def check_model(folder: IndexFolder, encoder: Encoder) -> None:
     """Refuses an encoder whose vectors do not belong to the index.
 
     Raises:
-        IndexFolderError: Another model, or another input format, made the index.
+        IndexModelError: Another model, or another input format, made the index.
     """
     made_by = folder.manifest.model
     if encoder.fingerprint != made_by.fingerprint:
-        raise IndexFolderError(
+        raise IndexModelError(
             f"{folder.path}: was built with model {made_by.name!r} ({made_by.fingerprint[:19]}), "
             f"found {encoder.name!r} ({encoder.fingerprint[:19]}); search with the model that built it"
         )
     if encoder.input_format.fingerprint != folder.manifest.input_format.fingerprint:
-        raise IndexFolderError(
+        raise IndexModelError(
             f"{folder.path}: was built with input format {folder.manifest.input_format.name!r}, "
             f"found {encoder.input_format.name!r}; search with the same format, or build the index anew"
         )

@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from tart.documents import Document
-from tart.errors import IndexFolderError
+from tart.errors import IndexBusyError, IndexFolderError
 from tart_index.columns import MetadataColumns
 from tart_index.files import check_content, replace_synced, stored, sync, write_synced, writing
 from tart_index.folder import DELETIONS, MANIFEST, PARTS, VERSIONS, read_manifest
@@ -49,7 +49,8 @@ class IndexWriter:
             create: Make the folder where it is missing; otherwise an index must be there, and nothing is made.
 
         Raises:
-            IndexFolderError: The folder holds something else, another writer is at work, or it cannot be written.
+            IndexBusyError: Another writer is at work.
+            IndexFolderError: The folder holds something else, or it cannot be written.
         """
         refuse_foreign(path)
         if not create:
@@ -60,7 +61,7 @@ class IndexWriter:
             try:
                 lock.acquire(timeout=0)
             except Timeout:
-                raise IndexFolderError(f"{path}: another process is writing this index; wait for it to end") from None
+                raise IndexBusyError(f"{path}: another process is writing this index; wait for it to end") from None
         try:
             with writing(path):
                 for name in (PARTS, VERSIONS, DELETIONS):

@@ -10,17 +10,22 @@ from fastapi import FastAPI
 from tart import Reranker, __version__
 from tart_index import Searcher
 from tart_serve.body_limit import BodyLimitMiddleware
+from tart_serve.document_writer import DocumentWriter
 from tart_serve.engine import Engine
 from tart_serve.error_handlers import install_error_handlers
+from tart_serve.index_facts import MetadataKeys
 from tart_serve.model_thread import ModelThread
 from tart_serve.readiness import Readiness
+from tart_serve.reloading import Reloader
 from tart_serve.request_id import RequestIdMiddleware
-from tart_serve.routes import docs, embeddings, health, instructions, page, search
-from tart_serve.served_indexes import ServedIndexes
+from tart_serve.routes import docs, documents, embeddings, health, instructions, page, search
+from tart_serve.routes import indexes as indexes_routes
+from tart_serve.served_indexes import CurrentEncoders, ServedIndexes
 from tart_serve.served_models import ServedModels
 from tart_serve.served_reranker import ServedReranker
 from tart_serve.service import Service
 from tart_serve.settings import ServiceSettings
+from tart_serve.soundness import VerifiedVersions
 
 _DESCRIPTION = """\
 Instruction-aware retrieval: a query, and an instruction in plain words that says what kind of document should answer
@@ -36,6 +41,7 @@ refused by name. Every reply carries `X-Request-ID`: yours if you sent one.
 """
 _TAGS = [
     {"name": "Search", "description": "Queries under instructions to ranked documents."},
+    {"name": "Indexes", "description": "What is served, in which version; documents, written and read while it is."},
     {"name": "OpenAI-compatible", "description": "For clients that already speak to OpenAI: change the base URL."},
     {"name": "Operations", "description": "For whoever runs the service."},
 ]
@@ -47,7 +53,8 @@ def create_app(
     """A service over open indexes, as an ASGI application.
 
     Args:
-        indexes: By the names that requests will call them by.
+        indexes: By the names that requests will call them by. New versions that are published in their folders are
+            switched to.
         settings: Limits.
         reranker: For requests that ask for it.
 
@@ -69,7 +76,7 @@ def create_app(
     app.add_middleware(BodyLimitMiddleware, max_bytes=settings.max_body_bytes)
     app.add_middleware(RequestIdMiddleware)
     install_error_handlers(app)
-    for routes in (search, instructions, embeddings, health, docs, page):
+    for routes in (search, instructions, embeddings, indexes_routes, documents, health, docs, page):
         app.include_router(routes.router)
     return app
 
@@ -78,20 +85,29 @@ def _service(indexes: Mapping[str, Searcher], settings: ServiceSettings, reranke
     served = ServedIndexes(indexes)
     served_reranker = ServedReranker(reranker)
     engine = Engine(ModelThread(), served_reranker)
+    verified = VerifiedVersions()
+    reloader = Reloader(served, verified, engine, settings.reload)
     return Service(
         indexes=served,
-        models=ServedModels(searcher.encoder for searcher in indexes.values()),
+        models=ServedModels(CurrentEncoders(served)),
         reranker=served_reranker,
         engine=engine,
-        readiness=Readiness(served, engine, settings.ready_deadline),
+        readiness=Readiness(served, verified, engine, settings.ready_deadline),
+        verified=verified,
+        reloader=reloader,
+        writer=DocumentWriter(served, engine, reloader, settings.writes),
+        metadata_keys=MetadataKeys(),
     )
 
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """Verifies the indexes in the background while the service runs."""
+    """Verifies the indexes in the background, and follows their folders, while the service runs."""
     service: Service = app.state.service
+    service.writer.start()
+    service.reloader.start()
     service.readiness.start()
     yield
     await service.readiness.stop()
+    await service.reloader.stop()
     await service.engine.close()

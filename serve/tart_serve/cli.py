@@ -8,6 +8,7 @@ import click
 
 from tart.errors import TartError
 from tart.options import hardware_options
+from tart_serve.catalog_options import catalog_options
 from tart_serve.index_arguments import index_arguments
 from tart_serve.listening import Address, base_url, listen
 
@@ -29,14 +30,23 @@ if TYPE_CHECKING:
 )
 @click.option("--model", "-m", help="Where the indexes' model is now. [default: as stored]")
 @click.option("--rerank", metavar="MODEL", help="A reranker for requests that ask for it: a folder or a hub id.")
+@catalog_options
 @hardware_options
 def serve(
-    folders: tuple[str, ...], host: str, port: int, allow_public: bool, rerank: str | None, **hardware: Any
+    folders: tuple[str, ...],
+    host: str,
+    port: int,
+    allow_public: bool,
+    rerank: str | None,
+    reload_interval: float,
+    allow_writes: bool,
+    **hardware: Any,
 ) -> None:
     """Serve indexes over HTTP.
 
     DIR is an index folder, or NAME=DIR; requests call the index by that name, the folder's by default. Ctrl-C ends
-    the service when requests in flight are answered.
+    the service when requests in flight are answered. A newly published version of an index is verified and then
+    switched to, without a pause.
 
     \b
     tart serve my-index
@@ -50,11 +60,18 @@ def serve(
             f"{host} lets other machines in, and there are no keys yet; listen on 127.0.0.1, or say --allow-public"
         )
     from tart_serve.app import create_app
+    from tart_serve.document_writer import WriteSettings
     from tart_serve.open_indexes import EncoderSettings, open_indexes
+    from tart_serve.reloading import ReloadSettings
     from tart_serve.server import run_server
+    from tart_serve.settings import ServiceSettings
 
-    searchers = open_indexes(arguments, EncoderSettings(**hardware))
-    app = create_app(searchers, reranker=_reranker(rerank, hardware))
+    encoders = EncoderSettings(**hardware)
+    searchers = open_indexes(arguments, encoders)
+    settings = ServiceSettings(
+        reload=ReloadSettings(reload_interval, encoders=encoders), writes=WriteSettings(allow_writes)
+    )
+    app = create_app(searchers, settings, _reranker(rerank, hardware))
     with listen(address) as listener:
         greeting = _greeting(base_url(listener), searchers)
         run_server(app, listener, lambda: click.echo(greeting))

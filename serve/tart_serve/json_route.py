@@ -26,7 +26,10 @@ class JsonRequest(Request):
 
 
 class JsonRoute(APIRoute):
-    """A route for `JsonRequest`. Its errors say what is wrong before any field is looked at."""
+    """A route for `JsonRequest`. Its errors say what is wrong before any field is looked at.
+
+    A body whose fields all have defaults may be left out: give the parameter a default to say so.
+    """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """FastAPI's own handler behind the check of the media type."""
@@ -34,7 +37,7 @@ class JsonRoute(APIRoute):
 
         async def handle(request: Request) -> Response:
             json_request = JsonRequest(request.scope, request.receive)
-            if self.body_field is not None:
+            if self.body_field is not None and (self.body_field.field_info.is_required() or await json_request.body()):
                 _check_media_type(request.headers.get("content-type", ""))
                 _check_not_empty(await json_request.body())
             return await handler(json_request)

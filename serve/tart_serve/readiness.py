@@ -4,44 +4,39 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 import threading
 import time
-from enum import Enum
 
-from tart.errors import QueryError
-from tart_index import SearchRequest
+from tart.errors import IndexFolderError
+from tart_index.folder import read_manifest
+from tart_serve.canary import CanaryError, send_canary
 from tart_serve.engine import Engine
 from tart_serve.refusal import Refusal
 from tart_serve.served_indexes import ServedIndex, ServedIndexes
+from tart_serve.soundness import Interrupted, Soundness, SoundParts, VerifiedVersions, read_whole
 
 _LOG = logging.getLogger("tart_serve")
-_CANARY = SearchRequest("canary", instruction="", top_k=1)
-
-
-class Soundness(Enum):
-    """What is known of an index's files, in words that follow its name."""
-
-    UNKNOWN = "is still being verified"
-    SOUND = "is sound"
-    DAMAGED = "is damaged: the operator should run tart index verify"
 
 
 class Readiness:
     """Verifies indexes in the background and sends canaries through them.
 
+    Later versions are verified before they are switched to (see `tart_serve.reloading`), so this is about the
+    versions that the service starts with.
+
     Args:
         indexes: All that are served.
+        verified: What is known of their files.
         engine: Where canaries wait their turn behind real requests.
         deadline: Seconds that all canaries together may take.
     """
 
-    def __init__(self, indexes: ServedIndexes, engine: Engine, deadline: float) -> None:
+    def __init__(self, indexes: ServedIndexes, verified: VerifiedVersions, engine: Engine, deadline: float) -> None:
         self._indexes = indexes
+        self._verified = verified
         self._engine = engine
         self._deadline = deadline
         self._stopped = threading.Event()
-        self._soundness = {index.name: Soundness.UNKNOWN for index in indexes}
         self._verification: asyncio.Task[None] | None = None
         self._canaries: asyncio.Task[None] | None = None
 
@@ -59,7 +54,11 @@ class Readiness:
     async def verify(self) -> None:
         """Reads every index whole; the service answers meanwhile."""
         for index in self._indexes:
-            self._soundness[index.name] = await asyncio.to_thread(self._read_whole, index)
+            found = await asyncio.to_thread(self._read_whole, index)
+            if found is Soundness.DAMAGED:
+                self._verified.damaged(index)
+            elif not isinstance(found, Soundness):
+                self._verified.sound(index, found)
 
     def refuse_damaged(self, index: ServedIndex) -> None:
         """Refuses to answer from files that were found damaged.
@@ -67,7 +66,7 @@ class Readiness:
         Raises:
             Refusal: They were (503).
         """
-        if self._soundness[index.name] is Soundness.DAMAGED:
+        if self._verified.of(index) is Soundness.DAMAGED:
             raise Refusal(503, f"index {index.name!r} {Soundness.DAMAGED.value}")
 
     async def check(self) -> float:
@@ -79,9 +78,8 @@ class Readiness:
         Raises:
             Refusal: Something is not ready (503).
         """
-        faulty = [
-            f"index {name!r} {found.value}" for name, found in self._soundness.items() if found is not Soundness.SOUND
-        ]
+        found = {index.name: self._verified.of(index) for index in self._indexes}
+        faulty = [f"index {name!r} {one.value}" for name, one in found.items() if one is not Soundness.SOUND]
         if faulty:
             raise Refusal(503, "; ".join(faulty))
         started = time.perf_counter()
@@ -96,26 +94,37 @@ class Readiness:
             raise Refusal(503, detail) from error
         return time.perf_counter() - started
 
-    def _read_whole(self, index: ServedIndex) -> Soundness:
+    def _read_whole(self, index: ServedIndex) -> SoundParts | Soundness:
+        folder = index.searcher.folder
         try:
-            for _ in index.searcher.folder.verify():
-                if self._stopped.is_set():
-                    return Soundness.UNKNOWN
+            return read_whole(folder, {}, self._stopped)
+        except Interrupted:
+            return Soundness.UNKNOWN
         except Exception as error:  # noqa: BLE001 (whatever bytes a damaged file holds, it must not end the service)
+            if _superseded(index):
+                _LOG.warning("index %s: version %s was replaced while it was verified", index.name, index.version)
+                return Soundness.UNKNOWN
             _LOG.error("index %s is damaged: %s", index.name, error)
             return Soundness.DAMAGED
-        return Soundness.SOUND
 
     async def _send_canaries(self) -> None:
         for index in self._indexes:
             try:
-                outcomes = (await self._engine.search(index, [_CANARY])).answer.outcomes
-            except Exception as error:
-                _LOG.exception("the canary search on index %s failed", index.name)
-                raise Refusal(503, f"a canary search on index {index.name!r} failed") from error
-            [outcome] = outcomes
-            if isinstance(outcome, QueryError) or not outcome.hits or not math.isfinite(outcome.hits[0].score):
-                raise Refusal(503, f"a canary search on index {index.name!r} found nothing")
+                await send_canary(self._engine, index)
+            except CanaryError as error:
+                raise Refusal(503, str(error)) from error
+            except Refusal as refusal:
+                raise Refusal(
+                    503, f"a canary search on index {index.name!r} was refused: {refusal.detail}"
+                ) from refusal
+
+
+def _superseded(index: ServedIndex) -> bool:
+    """Whether the folder holds another version by now, whose writer may have taken the old one's files away."""
+    try:
+        return read_manifest(index.searcher.folder.path).fingerprint != index.fingerprint
+    except IndexFolderError:
+        return False
 
 
 def _note_outcome(canaries: asyncio.Task[None]) -> None:

@@ -11,14 +11,14 @@ from tart_serve.refusal import FieldFault, Refusal
 
 
 class ServedModels:
-    """Encoders by name: as stored with the index, without its organisation, or with its input format behind a colon."""
+    """Encoders by name: as stored with the index, without its organisation, or with its input format behind a colon.
+
+    Args:
+        encoders: Those that are served; looked through anew for every request, for indexes may change their models.
+    """
 
     def __init__(self, encoders: Iterable[Encoder]) -> None:
-        self._by_alias: dict[str, list[Encoder]] = {}
-        distinct = {(encoder.fingerprint, encoder.input_format.fingerprint): encoder for encoder in encoders}
-        for encoder in distinct.values():
-            for alias in _aliases(encoder):
-                self._by_alias.setdefault(alias, []).append(encoder)
+        self._encoders = encoders
 
     def named(self, name: str) -> Encoder:
         """The encoder of a model name.
@@ -26,13 +26,22 @@ class ServedModels:
         Raises:
             Refusal: No model has this name, or several have (404).
         """
-        found = self._by_alias.get(name, [])
+        by_alias = self._by_alias()
+        found = by_alias.get(name, [])
         if len(found) == 1:
             return found[0]
-        known = ", ".join(sorted(alias for alias, encoders in self._by_alias.items() if len(encoders) == 1))
+        known = ", ".join(sorted(alias for alias, encoders in by_alias.items() if len(encoders) == 1))
         what = "several models are served under this name" if found else f"the model {name[:100]!r} is not served here"
         detail = f"{what}; there are: {known}"
         raise Refusal(404, detail, [FieldFault("#/model", detail)], code="model_not_found")
+
+    def _by_alias(self) -> dict[str, list[Encoder]]:
+        distinct = {(encoder.fingerprint, encoder.input_format.fingerprint): encoder for encoder in self._encoders}
+        by_alias: dict[str, list[Encoder]] = {}
+        for encoder in distinct.values():
+            for alias in _aliases(encoder):
+                by_alias.setdefault(alias, []).append(encoder)
+        return by_alias
 
 
 def public_name(encoder: Encoder) -> str:

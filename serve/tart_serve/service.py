@@ -8,11 +8,15 @@ from typing import Annotated, TypeAlias, cast
 from fastapi import Depends
 from starlette.requests import Request
 
+from tart_serve.document_writer import DocumentWriter
 from tart_serve.engine import Engine
+from tart_serve.index_facts import MetadataKeys
 from tart_serve.readiness import Readiness
+from tart_serve.reloading import Reloader
 from tart_serve.served_indexes import ServedIndexes
 from tart_serve.served_models import ServedModels
 from tart_serve.served_reranker import ServedReranker
+from tart_serve.soundness import VerifiedVersions
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +28,10 @@ class Service:
     reranker: ServedReranker
     engine: Engine
     readiness: Readiness
+    verified: VerifiedVersions
+    reloader: Reloader
+    writer: DocumentWriter
+    metadata_keys: MetadataKeys
 
 
 def _service_of(request: Request) -> Service:

@@ -11,6 +11,17 @@ from tart_serve.schemas.embeddings import EmbeddingsBody
 from tart_serve.schemas.search import SearchBody
 
 BODIES = {"/v1/search": SearchBody, "/v1/embeddings": EmbeddingsBody}
+INDEX_PATHS = {
+    "/v1/indexes",
+    "/v1/indexes/{name}",
+    "/v1/indexes/{name}:reload",
+    "/v1/indexes/{name}/documents",
+    "/v1/indexes/{name}/documents/{id}",
+}
+INDEX_OPERATIONS = {
+    *("list_indexes", "describe_index", "reload_index"),
+    *("upsert_documents", "get_document", "delete_document"),
+}
 
 
 @pytest.fixture
@@ -39,10 +50,11 @@ def test_only_the_page_s_own_files_are_served(client: TestClient) -> None:
 
 def test_every_route_is_described(document: dict[str, Any]) -> None:
     assert document["openapi"] == "3.0.3"
-    assert set(document["paths"]) == {"/v1/search", "/v1/instructions", "/v1/embeddings", "/healthz", "/readyz"}
+    assert set(document["paths"]) == {"/v1/search", "/v1/embeddings", "/v1/instructions", "/healthz", "/readyz", *INDEX_PATHS}
     operations = [operation for path in document["paths"].values() for operation in path.values()]
     assert all(operation["summary"] and operation["description"] and operation["tags"] for operation in operations)
-    assert len({operation["operationId"] for operation in operations}) == len(operations)
+    ids = {operation["operationId"] for operation in operations}
+    assert ids == {"search", "embeddings", "instructions", "healthz", "readyz", *INDEX_OPERATIONS}
 
 
 def test_every_field_of_a_request_is_described(document: dict[str, Any]) -> None:

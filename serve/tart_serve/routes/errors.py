@@ -15,7 +15,15 @@ _NO_MODEL = "the model 'gpt' is not served here; there are: all-MiniLM-L6-v2"
 
 _REFUSALS = {
     400: ("The body is not JSON.", Refusal(400, "the body is not UTF-8 (byte 17); send JSON in UTF-8")),
+    403: (
+        "The service takes no writes.",
+        Refusal(403, "this service takes no writes; the operator can allow them (tart serve --allow-writes)"),
+    ),
     404: ("There is no such index.", Refusal(404, "there is no index 'dmo'; there are: demo")),
+    409: (
+        "Another process is in the way, or the new version is not fit for service.",
+        Refusal(409, "another process writes index 'demo' just now; try again"),
+    ),
     413: ("The body is too large.", Refusal(413, "the body has more than 8,388,608 bytes, the most that is taken")),
     415: ("The body is not said to be JSON.", Refusal(415, "send the header Content-Type: application/json")),
     422: (

@@ -30,7 +30,7 @@ _HEADERS = {
 }
 
 
-@router.get("/")
+@router.api_route("/", methods=["GET", "HEAD"])
 async def page(request: Request) -> Response:
     """The page itself. Its addresses are relative, so that it also works behind a path prefix."""
     return _sent(request, page_assets()["index.html"])

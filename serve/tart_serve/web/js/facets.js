@@ -6,12 +6,13 @@ import { isWanted, withComparison } from "./filters.js";
 /** @typedef {import("./types.js").Hit} Hit */
 /** @typedef {import("./types.js").Scalar} Scalar */
 /** @typedef {import("./types.js").Comparison} Comparison */
-/** @typedef {import("./types.js").IndexFacts} IndexFacts */
+/** @typedef {import("./types.js").KeyFacts} KeyFacts */
 
 /**
  * @typedef {object} Facet
  * @property {string} key
- * @property {Map<Scalar, number>} counts Of the values among the hits, the most frequent first.
+ * @property {Map<Scalar, number>} counts Of the values, the most frequent first.
+ * @property {boolean} whole Whether these are all values of the index, and else those among the hits.
  * @property {Set<string>} types "string", "number", "date", "boolean".
  *
  * @typedef {object} FacetForm
@@ -25,7 +26,7 @@ const DATE = /^\d{4}-\d\d-\d\d(?:[T ]|$)/;
 
 /**
  * @param {readonly Hit[]} hits
- * @param {IndexFacts["keys"]} keys
+ * @param {readonly KeyFacts[]} keys
  * @returns {Facet[]}
  */
 export function facets(hits, keys) {
@@ -34,9 +35,12 @@ export function facets(hits, keys) {
   for (const hit of hits) {
     for (const [key, value] of Object.entries(hit.metadata ?? {})) countValues(found, key, value);
   }
-  for (const [key, types] of Object.entries(keys)) {
+  for (const { key, types, values } of keys) {
     const facet = facetOf(found, key);
     for (const type of Object.keys(types)) if (type !== "null") facet.types.add(type);
+    if (values === null || facet.types.has("number")) continue;
+    facet.whole = true;
+    facet.counts = new Map(values.map(({ value, documents }) => [value, documents]));
   }
   const known = [...found.values()].filter(({ types }) => types.size > 0).map(sorted);
   return known.sort((one, other) => Number(isScattered(one)) - Number(isScattered(other)));
@@ -56,7 +60,7 @@ function isScattered({ counts }) {
  * @returns {Facet}
  */
 function facetOf(found, key) {
-  const facet = found.get(key) ?? { key, counts: new Map(), types: new Set() };
+  const facet = found.get(key) ?? { key, counts: new Map(), whole: false, types: new Set() };
   found.set(key, facet);
   return facet;
 }
@@ -125,25 +129,25 @@ function group(facet, form) {
  */
 function values(facet, form) {
   const all = [...facet.counts];
-  const buttons = all.slice(0, MOST_VALUES).map(([value, count]) => valueButton(facet.key, value, count, form));
+  const buttons = all.slice(0, MOST_VALUES).map(([value, count]) => valueButton(facet, value, count, form));
   if (all.length <= MOST_VALUES) return buttons;
   const rest = all.slice(MOST_VALUES);
   const more = h("button", { type: "button", class: "facet-more", onclick: unroll }, `${rest.length} more`);
 
   function unroll() {
-    more.replaceWith(...rest.map(([value, count]) => valueButton(facet.key, value, count, form)));
+    more.replaceWith(...rest.map(([value, count]) => valueButton(facet, value, count, form)));
   }
   return [...buttons, more];
 }
 
 /**
- * @param {string} key
+ * @param {Facet} facet
  * @param {Scalar} value
  * @param {number} count
  * @param {FacetForm} form
  * @returns {HTMLElement}
  */
-function valueButton(key, value, count, form) {
+function valueButton({ key, whole }, value, count, form) {
   const wanted = isWanted(form.filters, key, value);
   const flip = () => {
     const others = form.filters.filter((one) => !(one.type === "eq" && one.key === key && one.value === value));
@@ -153,7 +157,7 @@ function valueButton(key, value, count, form) {
     "button",
     { type: "button", class: "facet-value", "aria-pressed": String(wanted), "data-focus": `${key}=${value}`, onclick: flip },
     h("span", { class: "facet-name" }, String(value)),
-    h("span", { class: "facet-count", title: "Among the hits shown" }, count),
+    h("span", { class: "facet-count", title: whole ? "In the index" : "Among the hits shown" }, count.toLocaleString("en")),
   );
 }
 

@@ -63,10 +63,15 @@ function heading(hit, form) {
  * @returns {(Node | string)[]} The same, with places where a long name may go on in the next line.
  */
 function breakable(pieces) {
-  return pieces.flatMap((piece) => {
-    if (typeof piece !== "string") return [piece];
-    return piece.split(/(?<=[.:/_])/).flatMap((part) => [part, /[.:/_]$/.test(part) ? h("wbr") : ""]);
-  });
+  return pieces.flatMap((piece) => (typeof piece === "string" ? parts(piece) : [piece]));
+}
+
+/**
+ * @param {string} name
+ * @returns {(Node | string)[]}
+ */
+function parts(name) {
+  return name.split(/(?<=[.:/_])/).flatMap((part) => (/[.:/_]$/.test(part) ? [part, h("wbr")] : [part]));
 }
 
 /**

@@ -12,7 +12,7 @@ import { KeyDialog } from "./key_dialog.js";
 import { bindKeys, moveToColumn, moveToHit, unfoldHit } from "./keyboard.js";
 import { Results } from "./results.js";
 import { Search } from "./search.js";
-import { askServed, NOTHING_KNOWN } from "./served.js";
+import { askKeys, askServed, NOTHING_KNOWN } from "./served.js";
 import { SnippetDialog } from "./snippet_dialog.js";
 import { fromHash, MOST_HITS, toHash } from "./state.js";
 import { flipTheme } from "./theme.js";
@@ -26,6 +26,8 @@ class Page {
   constructor() {
     this._state = fromHash(location.hash);
     this._served = NOTHING_KNOWN;
+    /** By index, once it was asked for them. @type {Map<string, import("./types.js").KeyFacts[]>} */
+    this._keys = new Map();
     this._search = new Search(() => this._showResults());
     this._controls = new Controls({ onCommit: (patch) => this._commit(patch), onCompose: (side) => this._compose(side) });
     this._results = new Results({
@@ -111,10 +113,19 @@ class Page {
 
   _showFacets() {
     const index = this._state.index || this._served.names[0];
+    if (index !== undefined) void this._learnKeys(index);
     const hits = new Map(this._search.all.flatMap((side) => side.hits.map((hit) => [hit.id, hit])));
-    const found = facets([...hits.values()], this._served.facts[index]?.keys ?? {});
+    const found = facets([...hits.values()], this._keys.get(index) ?? []);
     showFacets(found, { filters: this._state.filters, onFilters: (filters) => this._commit({ filters }) });
     this._entry.show(found);
+  }
+
+  /** @param {string} index */
+  async _learnKeys(index) {
+    if (this._keys.has(index) || !this._state.query) return;
+    this._keys.set(index, []);
+    this._keys.set(index, await askKeys(index));
+    this._showFacets();
   }
 
   _showResults() {

@@ -3,7 +3,7 @@
 import { ApiError, get } from "./api.js";
 
 /** @typedef {import("./types.js").Served} Served */
-/** @typedef {import("./types.js").IndexFacts} IndexFacts */
+/** @typedef {import("./types.js").KeyFacts} KeyFacts */
 
 /** @type {Served} */
 export const NOTHING_KNOWN = {
@@ -11,7 +11,6 @@ export const NOTHING_KNOWN = {
   instructions: {},
   vocabulary: { intents: [], domains: [], units: [] },
   examples: [],
-  facts: {},
   rerank: null,
 };
 
@@ -22,17 +21,23 @@ export const NOTHING_KNOWN = {
  * @throws {ApiError} A key is wanted.
  */
 export async function askServed() {
-  const paths = ["v1/instructions", "v1/indexes", "v1/models"];
-  const [instructions, indexes, models] = await Promise.all(paths.map(getOrNull));
-  const facts = Object.fromEntries((indexes?.data ?? []).map((/** @type {any} */ one) => [indexName(one), indexFacts(one)]));
+  const [instructions, models] = await Promise.all([getOrNull("v1/instructions"), getOrNull("v1/models")]);
   return {
-    names: Object.keys({ ...facts, ...instructions?.indexes }),
+    names: Object.keys(instructions?.indexes ?? {}),
     instructions: instructions?.indexes ?? {},
     vocabulary: instructions?.vocabulary ?? NOTHING_KNOWN.vocabulary,
     examples: instructions?.examples ?? [],
-    facts,
     rerank: servesReranker(models),
   };
+}
+
+/**
+ * @param {string} index
+ * @returns {Promise<KeyFacts[]>} What filters on an index may use; nothing where it does not say.
+ */
+export async function askKeys(index) {
+  const described = await getOrNull(`v1/indexes/${encodeURIComponent(index)}`).catch(() => null);
+  return described?.metadata ?? [];
 }
 
 /**
@@ -46,22 +51,6 @@ async function getOrNull(path) {
     if (error instanceof ApiError && error.status === 401) throw error;
     return null;
   }
-}
-
-/**
- * @param {any} index
- * @returns {string}
- */
-function indexName(index) {
-  return String(index.name ?? index.id);
-}
-
-/**
- * @param {any} index
- * @returns {IndexFacts}
- */
-function indexFacts(index) {
-  return { documents: index.documents ?? index.count ?? null, keys: index.metadata ?? {} };
 }
 
 /**

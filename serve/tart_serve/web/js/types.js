@@ -49,12 +49,13 @@
  * @property {Record<string, {default: string, named: Record<string, string>}>} instructions By index.
  * @property {{intents: string[], domains: string[], units: string[]}} vocabulary
  * @property {string[]} examples
- * @property {Record<string, IndexFacts>} facts By index, where known.
  * @property {boolean | null} rerank Whether a reranker is served; null where that is not known.
  *
- * @typedef {object} IndexFacts
- * @property {number | null} documents
- * @property {Record<string, Record<string, number>>} keys Of the metadata: how many documents have a value of which type.
+ * What an index says of a key of its documents' metadata.
+ * @typedef {object} KeyFacts
+ * @property {string} key
+ * @property {Record<string, number>} types How many documents have a value of which type.
+ * @property {{value: Scalar, documents: number}[] | null} values All of them, where they are few.
  *
  * One column of results.
  * @typedef {object} Side
