@@ -50,7 +50,14 @@ def test_only_the_page_s_own_files_are_served(client: TestClient) -> None:
 
 def test_every_route_is_described(document: dict[str, Any]) -> None:
     assert document["openapi"] == "3.0.3"
-    assert set(document["paths"]) == {"/v1/search", "/v1/embeddings", "/v1/instructions", "/healthz", "/readyz", *INDEX_PATHS}
+    assert set(document["paths"]) == {
+        "/v1/search",
+        "/v1/embeddings",
+        "/v1/instructions",
+        "/healthz",
+        "/readyz",
+        *INDEX_PATHS,
+    }
     operations = [operation for path in document["paths"].values() for operation in path.values()]
     assert all(operation["summary"] and operation["description"] and operation["tags"] for operation in operations)
     ids = {operation["operationId"] for operation in operations}

@@ -42,7 +42,9 @@ HOSTILE = '<img src=x onerror="hacked = true"><script>hacked = true</script>'
 def hostile(build: Callable[..., Path], encoder: Encoder) -> Searcher:
     """An index whose every word would be code if a page were careless."""
     documents = [
-        Document(HOSTILE, f"{HOSTILE} merge dictionaries </p>", f"{HOSTILE} title", {HOSTILE: HOSTILE, "list": [HOSTILE]}),
+        Document(
+            HOSTILE, f"{HOSTILE} merge dictionaries </p>", f"{HOSTILE} title", {HOSTILE: HOSTILE, "list": [HOSTILE]}
+        ),
         Document("plain", "merge two dictionaries", "", {"released": "2024-06-01", "stable": True, "tags": ["a", "b"]}),
     ]
     folder = build("hostile", documents, BuildOptions(prompts={HOSTILE: HOSTILE}))
@@ -87,13 +89,18 @@ class Visit:
 
     page: Any
     url: str
-    expected: list[str] = field(default_factory=list)
+    expected: list[str] = field(default_factory=lambda: ["/v1/models"])
     complaints: list[str] = field(default_factory=list)
 
     def open(self, parameters: Mapping[str, Any] | None = None) -> None:
-        """Goes to the page, with what stands after `#`, and waits for all that it loads."""
+        """Goes to the page, with what stands after `#`, and waits for what it shows."""
         address = "#" + urlencode(parameters, doseq=True) if parameters else ""
-        self.page.goto(f"{self.url}/{address}", wait_until="networkidle")
+        self.page.goto(f"{self.url}/{address}")
+        self.ready()
+
+    def ready(self) -> None:
+        """Waits until the page knows what is served and shows what its address says."""
+        sync_api.expect(self.page.locator("#page[aria-busy=false]")).to_be_attached()
 
     def search(self, query: str) -> None:
         """Types a query and waits for its hits."""
@@ -108,7 +115,9 @@ class Visit:
 
     def ids(self, side: str = "left") -> list[str]:
         """The hits as they stand on the page."""
-        found: list[str] = self.page.locator(f".column-{side} .hit").evaluate_all("cards => cards.map(c => c.dataset.id)")
+        found: list[str] = self.page.locator(f".column-{side} .hit").evaluate_all(
+            "cards => cards.map(c => c.dataset.id)"
+        )
         return found
 
     def asked(self, **body: Any) -> list[dict[str, Any]]:
@@ -134,7 +143,12 @@ def visits(browser: Any, service: str) -> Iterator[Callable[..., Visit]]:
         contexts.append(context)
         made.append(Visit(context.new_page(), service))
         note = made[-1].complaints.append
-        made[-1].page.on("console", lambda message: message.type in ("error", "warning") and note(message.text))
+        made[-1].page.on(
+            "console",
+            lambda message: (
+                message.type in ("error", "warning") and note(f"{message.text} ({message.location['url']})")
+            ),
+        )
         made[-1].page.on("pageerror", lambda error: note(str(error)))
         return made[-1]
 

@@ -37,7 +37,9 @@ def test_each_common_hit_has_a_line_and_a_delta(visit: Any) -> None:
     signs = {1: "up", 0: "same", -1: "down"}
     assert kinds == [signs[(left[one] > right[one]) - (left[one] < right[one])] for one in common]
     moved = sum(left[name] != right[name] for name in common)
-    expect(visit.page.locator("#result-count")).to_have_text(f"{len(common)} of 10 hits in common, {moved} of these moved.")
+    expect(visit.page.locator("#result-count")).to_have_text(
+        f"{len(common)} of 10 hits in common, {moved} of these moved."
+    )
 
 
 def test_lines_end_at_their_cards_also_after_a_resize(visit: Any) -> None:

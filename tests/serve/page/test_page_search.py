@@ -134,7 +134,7 @@ def test_the_timing_strip_shows_what_the_service_told(visit: Any) -> None:
 
 def test_the_request_can_be_taken_elsewhere(visit: Any) -> None:
     filters = ['["ne","number",3]', '["eq","kind","code"]']
-    query = "it's \"merge\" \\ \u00f6 \U0001f600"
+    query = 'it\'s "merge" \\ \u00f6 \U0001f600'
     visit.open({"q": query, "i.name": "function", "k": 5, "min": -0.5, "f": filters, "index": "code"})
     visit.settled()
     visit.page.click("#copy")
@@ -167,6 +167,7 @@ def test_long_texts_are_cut_until_asked_for(visits: Callable[..., Any]) -> None:
     def lengthen(route: Any) -> None:
         reply = route.fetch()
         body = reply.json()
+        body["data"][0]["metadata"] = {"kind": "code"}
         body["data"][0]["text"] = "def long():\n" + "    return 1  # merge\n" * 40
         route.fulfill(response=reply, json=body)
 

@@ -1,5 +1,6 @@
 /** The page, put together. */
 
+import { ApiError } from "./api.js";
 import { Composer } from "./composer.js";
 import { Controls, storedInstructions } from "./controls.js";
 import { byId, counted, redraw } from "./dom.js";
@@ -49,14 +50,14 @@ class Page {
   async _start() {
     this._show();
     if (!this._state.query) this._controls.query.focus();
-    const searched = this._run();
     try {
       this._served = await askServed();
-      this._show();
-    } catch {
+      await this._restore();
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
       this._keyDialog.open();
     }
-    await searched;
+    byId("page").setAttribute("aria-busy", "false");
   }
 
   /**
@@ -200,11 +201,20 @@ class Page {
     });
   }
 
-  /** Back and forward. */
-  _restore() {
-    this._state = fromHash(location.hash);
+  /** What the address says: at the start, and after back and forward. */
+  async _restore() {
+    this._state = this._named(fromHash(location.hash));
     this._show();
-    void this._run();
+    await this._run();
+  }
+
+  /**
+   * @param {State} state
+   * @returns {State} The same; where several indexes are served, one of them must be named.
+   */
+  _named(state) {
+    const { names } = this._served;
+    return names.length > 1 && !state.index ? { ...state, index: names[0] } : state;
   }
 }
 
