@@ -46,8 +46,8 @@ def test_lines_end_at_their_cards_also_after_a_resize(visit: Any) -> None:
     visit.open(COMPARED)
     visit.settled()
     ends = """() => [...document.querySelectorAll('.line')].map(line => {
-        const [card, box] = [document.querySelector(`.column-left [data-id="${line.dataset.id}"]`), line.getBoundingClientRect()];
-        return Math.abs(card.getBoundingClientRect().right - box.left);
+        const card = document.querySelector(`.column-left [data-id="${line.dataset.id}"]`);
+        return Math.abs(card.getBoundingClientRect().right - line.getBoundingClientRect().left);
     })"""
     wide = visit.page.locator(".line").first.get_attribute("d")
     assert max(visit.page.evaluate(ends)) < 2

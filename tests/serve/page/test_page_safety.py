@@ -32,7 +32,7 @@ def test_documents_are_shown_as_text(visit: Any) -> None:
 
 def test_instructions_and_errors_are_shown_as_text(visit: Any) -> None:
     visit.open({"index": "hostile"})
-    visit.page.click(f".example:has-text('onerror')")
+    visit.page.click(".example:has-text('onerror')")
     visit.search(HOSTILE)
     assert HOSTILE in visit.page.locator("#result-note").inner_text()
     visit.page.click("#compare")
@@ -54,7 +54,8 @@ def test_the_browser_refuses_what_the_policy_forbids(visit: Any) -> None:
     visit.expected.append("Content Security Policy")
     visit.open()
     visit.page.evaluate("""() => {
-        document.body.insertAdjacentHTML('beforeend', '<img src=x: onerror="hacked = true"><p id=styled style="color: red">x</p>');
+        const code = '<img src=x: onerror="hacked = true"><p id=styled style="color: red">x</p>';
+        document.body.insertAdjacentHTML('beforeend', code);
         document.body.append(Object.assign(document.createElement('script'), {textContent: 'hacked = true'}));
     }""")
     expect(visit.page.locator("#styled")).not_to_have_css("color", "rgb(255, 0, 0)")

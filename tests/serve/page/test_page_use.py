@@ -141,7 +141,8 @@ def test_a_phone_scrolls_only_down(visits: Callable[..., Any]) -> None:
 # WCAG 2.2, success criterion 1.4.3: the contrast of every text that is seen, against the ground behind it.
 _CONTRASTS = """() => {
     const parsed = colour => { const [r, g, b, a = 1] = colour.match(/[\\d.]+/g).map(Number); return [r, g, b, a]; };
-    const light = ([r, g, b]) => [r, g, b].map(c => (c / 255 <= 0.04045 ? c / 255 / 12.92 : ((c / 255 + 0.055) / 1.055) ** 2.4))
+    const linear = part => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4);
+    const light = ([r, g, b]) => [r, g, b].map(part => linear(part / 255))
         .reduce((sum, c, n) => sum + c * [0.2126, 0.7152, 0.0722][n], 0);
     const ground = element => {
         for (let e = element; e; e = e.parentElement) {
@@ -183,7 +184,6 @@ def test_every_control_has_a_name(visit: Any) -> None:
     ids = visit.page.evaluate("[...document.querySelectorAll('[id]')].map(e => e.id)")
     assert len(ids) == len(set(ids))
     named = "[...document.querySelectorAll('[aria-describedby], [aria-labelledby], [aria-controls]')]"
-    used = visit.page.evaluate(
-        f"{named}.flatMap(e => ['describedby', 'labelledby', 'controls'].map(a => e.getAttribute('aria-' + a)).filter(Boolean))"
-    )
+    words = "['describedby', 'labelledby', 'controls']"
+    used = visit.page.evaluate(f"{named}.flatMap(e => {words}.map(a => e.getAttribute('aria-' + a)).filter(Boolean))")
     assert set(used) <= set(ids)
