@@ -19,7 +19,7 @@ from tart.documents import Document
 from tart_train.constraint_wordings import constraint_wordings
 from tart_train.examples import Example
 from tart_train.groups import Member, group_rows, some
-from tart_train.normal import words
+from tart.normal import words
 from tart_train.sampled import SampledSet
 
 VISIBLE_WORDS = 90

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tart_train.examples import DataError
-from tart_train.normal import normalised
+from tart.normal import normalised
 
 TOPIC_FIELD, ASPECT_FIELD = "focus", "qtype"
 # Aspects of health topics that no training row asks for or shows.

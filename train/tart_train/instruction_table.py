@@ -20,7 +20,7 @@ from tart.readers.rows import shown_path, shown_value
 from tart_train.card import Card
 from tart_train.dataset import Query
 from tart_train.examples import DataError, check_instructions
-from tart_train.normal import normalised
+from tart.normal import normalised
 
 Part = Literal["train", "held_out"]
 PLACEHOLDER = "{facet}"

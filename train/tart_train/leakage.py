@@ -22,7 +22,7 @@ from tart.documents import Document
 from tart.readers.rows import shown_path
 from tart_train.dataset import Query, RetrievalSet
 from tart_train.faults import FAULTS_SHOWN
-from tart_train.normal import normalised, words
+from tart.normal import normalised, words
 from tart_train.set_check import Watcher
 
 SHORTEST = 30

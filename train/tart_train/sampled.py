@@ -15,7 +15,7 @@ from tart_index.keys import digest
 from tart_train.card import Card
 from tart_train.families import family
 from tart_train.hold_out import HoldOut
-from tart_train.normal import normalised
+from tart.normal import normalised
 
 if TYPE_CHECKING:
     from tart_train.dataset import RetrievalSet

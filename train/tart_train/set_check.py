@@ -19,7 +19,7 @@ from tart_train.dataset import Query, RetrievalSet, query_of
 from tart_train.examples import DataError
 from tart_train.faults import Faults
 from tart_train.instruction_table import InstructionTable, SetInstructions
-from tart_train.normal import text_key
+from tart.normal import text_key
 from tart_train.qrels import judgments
 
 
