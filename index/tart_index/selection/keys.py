@@ -49,4 +49,6 @@ def refuse_too_many(rows: int) -> None:
         SourceError: It has.
     """
     if rows > MAX_ROWS:
-        raise SourceError(f"the pool has {rows:,} rows; at most {MAX_ROWS:,} can be told apart: select from halves of it")
+        raise SourceError(
+            f"the pool has {rows:,} rows; at most {MAX_ROWS:,} can be told apart: select from halves of it"
+        )
