@@ -34,9 +34,10 @@ from bench.select.report import body
 from bench.select.tables import Chance
 from bench.select.texts import KeptVectors, gather
 from tart.encoder import Encoder
+from tart.engines import Hardware
 
 METHODS = ("random", "balanced", "bm25", "deft", "rds", "round-robin", "deft, instruction", "rds, instruction")
-FOUND_METHODS = ("deft", "rds", "round-robin", "bm25")
+FOUND_METHODS = ("deft", "rds", "round-robin")
 _RESULTS, _FOUND = "results.jsonl", "found.jsonl"
 
 
@@ -134,7 +135,8 @@ def main() -> None:
     encoder = functools.cache(lambda: Encoder.load(threads=given.threads))
     kept = KeptVectors(given.work / "vectors", encoder)
     vectors = functools.cache(lambda: gather(rows, given.index, kept))
-    chooser = Chooser(rows, lambda: vectors().inputs, kept)
+    hardware = Hardware.choose(None, "float32", given.threads)
+    chooser = Chooser(rows, lambda: vectors().inputs, kept, hardware)
     sizes = Sizes(whole=given.whole or None)
     tuned = TunedSettings(**{name: getattr(given, name) for name in TunedSettings._fields})
     experiment = Experiment(rows, vectors, chooser, given.work, sizes, FrozenSettings(), tuned)

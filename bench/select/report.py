@@ -26,7 +26,8 @@ def body(
     rows: int,
 ) -> tuple[str, dict[str, Any]]:
     """The text and its figures."""
-    texts, figures = [_about(settings, rows)], {"settings": dict(settings), "parts": []}
+    texts = [_about(settings, rows)]
+    figures: dict[str, Any] = {"settings": dict(settings), "parts": []}
     for part in map(complete, parts(results)):
         text, told = _part(part, results, chances)
         texts.append(text)
@@ -40,19 +41,22 @@ def body(
 
 def _about(settings: Mapping[str, Any], rows: int) -> str:
     sizes, frozen, tuned = settings["sizes"], settings["frozen"], settings["fine_tuned"]
-    return f"""The pool is `{settings["pool"]}`: {rows:,} prompted rows. For each held-out dataset all its templates leave the pool, and
-datasets made from the same source, and every row that shares eight words in a row with one of its rows (template
-wording aside). Half of the dataset's examples, under all templates, give at most {sizes["asked"]} unlabelled target inputs; at most
-{sizes["scored"]} rows of the other half are scored: no example stands on both sides. Each method chooses the same number of rows;
-the same model is trained on each choice and picks an answer for every scored row, among those that the prompt lists or
-that are the template's labels. A seed draws the sides, what is random in the selection, the wrong answers and the
-training; methods share a seed's draws, so differences are paired. Settings were fixed before any target was scored.
+    whole = f"{sizes['whole']:,} random rows of it" if sizes["whole"] else "all of it"
+    return f"""The pool is `{settings["pool"]}`: {rows:,} prompted rows. For each held-out dataset its templates leave
+the pool, and datasets made from the same source, and every row that shares eight words in a row with one of its rows
+(template wording aside). Half of the dataset's examples, under all templates, give at most {sizes["asked"]} unlabelled
+target inputs; at most {sizes["scored"]} rows of the other half are scored: no example stands on both sides. Each method
+chooses the same number of rows; the same model is trained on each choice and picks an answer for every scored row,
+among those that the prompt lists or that are the template's labels. A seed draws the sides, what is random in the
+selection, the wrong answers and the training; methods share a seed's draws, so differences are paired. Settings were
+fixed before any target was scored.
 
 - *Tier 1*: the shipped encoder's vectors of inputs and answers stay as they are; a head that starts as their cosine
-  learns to choose (at most {frozen["steps"]:,} steps of {frozen["batch"]}, stopped by {frozen["validation"]:.0%} of the training rows' own examples).
-- *Tier 2*: {tuned["base"]} reads input and answer together; its upper {tuned["layers"]} layers are fine-tuned, {tuned["epochs"]} epochs, inputs
-  of {tuned["length"]} tokens. "whole pool" is {f"{sizes['whole']:,} random rows of it" if sizes["whole"] else "all of it"} here.
-- *untrained* is the same model with no training; *own labels* trains on the target inputs **with** their answers: what
+  learns to choose: at most {frozen["steps"]:,} steps of {frozen["batch"]} rows, stopped by the loss on
+  {frozen["validation"]:.0%} of the training rows' own examples.
+- *Tier 2*: {tuned["base"]} reads input and answer together; its upper {tuned["layers"]} layers are fine-tuned for
+  {tuned["epochs"]} epochs on inputs of {tuned["length"]} tokens. *Whole pool* is {whole} there.
+- *Untrained* is the same model without training. *Own labels* trains on the target inputs **with** their answers: what
   labels would give. The instruction is "{settings["instruction"]}"."""
 
 
@@ -67,8 +71,8 @@ def _part(part: Part, results: Sequence[Result], chances: Mapping[str, Chance]) 
     took = sum(one.seconds for one in cells)
     text = f"""## {_TIERS[part.tier]}, {part.budget:,} rows
 
-{len(first)} datasets, up to {seeds} seeds, {len(cells):,} models, {took / 60:.0f} minutes of training and scoring. Accuracy in points;
-95 % bootstrap intervals over datasets and seeds; bold where that of a difference leaves out 0.
+{len(first)} datasets, up to {seeds} seeds, {len(cells):,} models, {took / 60:.0f} minutes of training and scoring.
+Accuracy in points; 95 % bootstrap intervals over datasets and seeds; bold where that of a difference leaves out 0.
 
 {told}
 
@@ -100,7 +104,7 @@ def _found(text: str, found: Sequence[Found]) -> str:
     return f"""## With the target's own other templates left in
 
 The inputs of half of a dataset's examples under one template are the target; the *other* examples under the *other*
-templates stay in the pool. Share of them among the rows chosen, %, means over {seeds} draws of the template, and in brackets
-how many of those that could be chosen were:
+templates stay in the pool. Share of them among the rows chosen, %, means over {seeds} draws of the template, and in
+brackets how many of those that could be chosen were, %:
 
 {text}"""

@@ -40,7 +40,8 @@ class KeptVectors:
         """Vectors of texts, as documents. Shape: (texts, dim), float32, unit rows."""
 
         def encode(part: Sequence[str]) -> Floats:
-            return self._encoder().encode_documents([Document(id="", text=text) for text in part])
+            documents = [Document(id=str(number), text=text) for number, text in enumerate(part)]
+            return self._encoder().encode_documents(documents)
 
         return self._parts(name, texts, encode)
 

@@ -21,6 +21,7 @@ from bench.select.pool import PoolRow, family
 from bench.select.tables import Part, bold, complete, found_table, parts, summary
 from bench.select.wording import examples, own_passages, passages, shares_passage
 
+torch.set_num_threads(1)
 TOPICS = ("harbour ferry", "violin teacher", "desert lizard", "glass furnace", "mountain rescue", "paper archive")
 
 
@@ -172,7 +173,8 @@ def test_a_head_learns_what_the_cosine_has_wrong(vectors: Vectors) -> None:
         likes_a = vectors.inputs[number, 0] > vectors.inputs[number, 1]
         questions.append(Question(number, ("a", "b"), int(likes_a)))
     before = right_answers(Head(8, 4), questions, vectors).mean()
-    head = train_head(questions, np.arange(60), vectors, 0, FrozenSettings(hidden=8, batch=16, patience=40))
+    settings = FrozenSettings(hidden=8, batch=16, steps=150, learning_rate=0.01)
+    head = train_head(questions, np.arange(60), vectors, 0, settings)
     assert before == 0.0
     assert right_answers(head, questions, vectors).mean() > 0.9
 

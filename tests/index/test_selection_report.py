@@ -55,7 +55,7 @@ def facts() -> ReportFacts:
 
 def test_task_shares_are_those_of_the_rows(facts: ReportFacts) -> None:
     shares = task_shares(facts)
-    assert [(one.task, one.count, round(one.pool, 3)) for one in shares] == [
+    assert [(one.task, one.rows, round(one.pool, 3)) for one in shares] == [
         ("a", 2, 0.4),
         ("b", 1, 0.4),
         ("c", 0, 0.2),

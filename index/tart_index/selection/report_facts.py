@@ -79,7 +79,8 @@ def spread_ranks(count: int, wanted: int) -> list[int]:
     """Places from 0 on, evenly over all ranks; the first and the last are among them."""
     if wanted < 2 or count <= 1:
         return list(range(min(count, wanted)))
-    return np.unique(np.linspace(0, count - 1, min(count, wanted)).round().astype(int)).tolist()
+    last = min(count, wanted) - 1
+    return [place * (count - 1) // last for place in range(last + 1)]
 
 
 def samples_of(

@@ -42,7 +42,7 @@ def plots(facts: ReportFacts) -> Iterator[Plot]:
 
 
 def _tasks(facts: ReportFacts) -> Plot:
-    shares = [one for one in task_shares(facts) if one.count]
+    shares = [one for one in task_shares(facts) if one.rows]
     rest = f" The {_BARS} largest of {len(shares):,}." if len(shares) > _BARS else ""
     caption = (
         f"Rows chosen from each task.{rest} A bar that passes its stroke is more than the task's share of the pool."

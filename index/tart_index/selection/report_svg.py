@@ -33,14 +33,14 @@ def task_bars(shares: Sequence[TaskShare], method: str) -> str:
     for row, one in enumerate(shares):
         top = _GAP + row * (_BAR + _GAP)
         bar, stroke = room * one.chosen[0] / most, _NAME + room * one.pool / most
-        said = f"{one.count:,} · {100 * one.chosen[0]:.1f} % of {method}, {100 * one.pool:.1f} % of the pool"
+        said = f"{one.rows:,} · {100 * one.chosen[0]:.1f} % of {method}, {100 * one.pool:.1f} % of the pool"
         drawn.append(
             f"<g><title>{escape(one.task)}: {escape(said)}</title>"
             f'<text class="name" x="{_NAME - 10}" y="{top + 12}">{escape(shortened(one.task))}</text>'
             f'<rect class="chosen" x="{_NAME}" y="{top}" width="{bar:.1f}" height="{_BAR}" rx="2"/>'
             f'<line class="stroke" x1="{stroke:.1f}" y1="{top - 3}" x2="{stroke:.1f}" y2="{top + _BAR + 3}"/>'
             f'<text class="said" x="{max(_NAME + bar, stroke) + 8:.1f}" y="{top + 12}">'
-            f"{one.count:,} ({100 * one.chosen[0]:.1f} %)</text></g>"
+            f"{one.rows:,} ({100 * one.chosen[0]:.1f} %)</text></g>"
         )
     return _svg(height, "Tasks that the selection draws from", drawn)
 

@@ -63,13 +63,13 @@ class TaskShare(NamedTuple):
         task: Its name.
         pool: Share of the pool, 0 to 1.
         chosen: Share of each selection, 0 to 1.
-        count: Rows in the first selection.
+        rows: Of the first selection.
     """
 
     task: str
     pool: float
     chosen: tuple[float, ...]
-    count: int
+    rows: int
 
 
 def task_shares(facts: ReportFacts) -> list[TaskShare]:
@@ -86,16 +86,16 @@ def task_shares(facts: ReportFacts) -> list[TaskShare]:
         )
         for task, rows in facts.pool_tasks.items()
     ]
-    return sorted(found, key=lambda one: (-one.count, one.task))
+    return sorted(found, key=lambda one: (-one.rows, one.task))
 
 
 def _tasks(facts: ReportFacts) -> Table:
     shares = task_shares(facts)
-    named = [one for one in shares[:NAMED_TASKS] if one.count]
+    named = [one for one in shares[:NAMED_TASKS] if one.rows]
     rows = [
-        (one.task, shown(one.count), _percent(one.pool), *(_percent(share) for share in one.chosen)) for one in named
+        (one.task, shown(one.rows), _percent(one.pool), *(_percent(share) for share in one.chosen)) for one in named
     ]
-    drawn = sum(one.count > 0 for one in shares)
+    drawn = sum(one.rows > 0 for one in shares)
     note = (
         f"The selection draws from {drawn:,} of the pool's {len(shares):,} tasks"
         f"{f'; the {len(named)} with the most rows' if len(named) < drawn else ''}. Shares of the pool and of each "
