@@ -90,7 +90,7 @@ def summary(part: Part) -> tuple[str, dict[str, Any]]:
             differences = paired(values, base)
             gained = over_datasets(differences, method)
             means = [np.mean(list(seeds.values())) for seeds in differences.values()]
-            won = sum(mean > 0 for mean in means)
+            won = int(np.sum(np.asarray(means) > 0))
             found |= {"over_random": gained._asdict(), "datasets_won": won, "datasets": len(means)}
             row += [bold(gained), f"{won} of {len(means)}"]
         figures[method] = found
