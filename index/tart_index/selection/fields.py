@@ -43,9 +43,13 @@ class ExampleFields:
         for item in text.split(","):
             part, equals, value = (piece.strip() for piece in item.partition("="))
             if not equals or not value:
-                raise SourceError(f"fields {text!r}: found {item.strip()!r}; wanted PART=FIELD, as in input=question,id=_id")
+                raise SourceError(
+                    f"fields {text!r}: found {item.strip()!r}; wanted PART=FIELD, as in input=question,id=_id"
+                )
             if part not in _PARTS:
-                raise SourceError(f"fields {text!r}: an example has no part {part!r}; wanted one of {', '.join(_PARTS)}")
+                raise SourceError(
+                    f"fields {text!r}: an example has no part {part!r}; wanted one of {', '.join(_PARTS)}"
+                )
             if part in named:
                 raise SourceError(f"fields {text!r}: {part!r} stands twice; name each part once")
             named[part] = value

@@ -37,7 +37,12 @@ class _Layout(NamedTuple):
 _KNOWN = (
     _Layout("messages", (MESSAGES,), (MESSAGES,), MESSAGES),
     _Layout("sharegpt", (CONVERSATIONS,), (CONVERSATIONS,), CONVERSATIONS),
-    _Layout("super-ni", ("definition|Definition", "inputs|input"), ("definition|Definition", "inputs|input"), "targets|output"),
+    _Layout(
+        "super-ni",
+        ("definition|Definition", "inputs|input"),
+        ("definition|Definition", "inputs|input"),
+        "targets|output",
+    ),
     _Layout("alpaca", ("instruction",), ("instruction", "input?"), "output|response"),
     _Layout("p3", ("inputs_pretokenized",), ("inputs_pretokenized",), "targets_pretokenized"),
     _Layout("flan", ("inputs", "task_source|task_name|template_type"), ("inputs",), "targets"),

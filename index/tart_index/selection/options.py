@@ -91,7 +91,9 @@ class SelectionOptions:
         if self.over == "tasks" and self.method != "round-robin":
             raise QueryError(f"method {self.method} takes no turns; turns over tasks are those of round-robin")
         if self.instruction and self.method not in _BY_VECTORS:
-            raise QueryError(f"method {self.method} reads no instruction; leave it out, or choose deft, rds, round-robin")
+            raise QueryError(
+                f"method {self.method} reads no instruction; leave it out, or choose deft, rds, round-robin"
+            )
         if self.diversity is not None and self.method not in _BY_VECTORS:
             raise QueryError(f"method {self.method} has no similarities to weigh diversity against; leave it out")
 
