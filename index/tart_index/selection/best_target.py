@@ -22,7 +22,7 @@ class BestTarget:
         self.targets = np.full(rows, -1, np.int32)
 
     def add(self, first_target: int, first_row: int, tile: ScoreTile) -> None:
-        """Takes the scores of some targets with a block of rows; targets come in their order."""
+        """Takes the scores of a block of rows with some targets; targets come in their order."""
         scores, targets = tile.best()
         rows = slice(first_row, first_row + len(scores))
         better = scores > self.scores[rows]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from tart_index.selection.options import Method
 
 
-class Chosen(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Chosen:
     """A row that was chosen.
 
     Attributes:
@@ -34,7 +35,7 @@ class Chosen(NamedTuple):
 
     def provenance(self) -> dict[str, Any]:
         """The row's line in `provenance.jsonl`."""
-        return {name: value for name, value in self._asdict().items() if name != "row"}
+        return {name: value for name, value in asdict(self).items() if name != "row"}
 
 
 @dataclass(frozen=True, slots=True)

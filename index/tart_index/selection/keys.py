@@ -26,20 +26,23 @@ def keys_of(scores: NDArray[np.float32], places: NDArray[np.uint32]) -> NDArray[
     """
     bits = (scores + np.float32(0)).view(np.uint32)  # Adding 0 turns -0.0 into 0.0.
     ordered = np.where(bits & _SIGN, ~bits, bits | _SIGN)
-    return (ordered.astype(np.uint64) << _HALF) | (_ALL - places).astype(np.uint64)
+    keys: NDArray[np.uint64] = (ordered.astype(np.uint64) << _HALF) | (_ALL - places).astype(np.uint64)
+    return keys
 
 
 def scores_of(keys: NDArray[np.uint64]) -> NDArray[np.float32]:
     """The scores in keys; minus infinity for the key of no row."""
     ordered = (keys >> _HALF).astype(np.uint32)
     bits = np.where(ordered & _SIGN, ordered ^ _SIGN, ~ordered)
-    return np.where(keys == 0, np.float32(-np.inf), bits.view(np.float32))
+    scores: NDArray[np.float32] = np.where(keys == 0, np.float32(-np.inf), bits.view(np.float32))
+    return scores
 
 
 def places_of(keys: NDArray[np.uint64]) -> NDArray[np.int64]:
     """The places of ids in keys; -1 for the key of no row."""
     places = (_ALL - (keys & np.uint64(_ALL)).astype(np.uint32)).astype(np.int64)
-    return np.where(keys == 0, np.int64(-1), places)
+    found: NDArray[np.int64] = np.where(keys == 0, np.int64(-1), places)
+    return found
 
 
 def refuse_too_many(rows: int) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -9,7 +11,7 @@ from torch import Tensor
 
 from tart.engines import Hardware
 
-# Targets in one product: bounds the scores that are held at once, 32 MiB with 4,096 rows.
+# Targets in one product: bounds the scores that are held at once, 16 MiB with 2,048 rows.
 TILE = 2_048
 
 
@@ -19,37 +21,41 @@ class Product:
     Args:
         targets: Shape: (n_targets, dim), float32.
         hardware: Where; in float32 whatever the model's number type is.
+        rows: In the largest block.
     """
 
-    def __init__(self, targets: NDArray[np.float32], hardware: Hardware) -> None:
+    def __init__(self, targets: NDArray[np.float32], hardware: Hardware, rows: int) -> None:
         hardware.pin_threads()
         self._device = torch.device(hardware.device)
-        self._targets = torch.from_numpy(np.array(targets, np.float32)).to(self._device)
+        moved = torch.from_numpy(np.array(targets, np.float32)).to(self._device)
+        self._tiles = [moved[first : first + TILE] for first in range(0, len(moved), TILE)]
+        # Memory that stays is not asked for again with every block.
+        self._scores = torch.empty(rows * len(self._tiles[0]), device=self._device)
 
     def load(self, block: NDArray[np.float32]) -> Tensor:
         """A block where it is multiplied."""
         return torch.from_numpy(block).to(self._device)
 
-    def first_targets(self) -> range:
-        """Where the tiles begin."""
-        return range(0, len(self._targets), TILE)
-
-    def tile(self, first_target: int, block: Tensor) -> Tile:
-        """The scores of the targets from one on with a block."""
-        return Tile(torch.mm(self._targets[first_target : first_target + TILE], block.T))
+    def tiles(self, block: Tensor) -> Iterator[tuple[int, Tile]]:
+        """The scores of a block, tile by tile: the tile's first target, and the tile, which the next one overwrites."""
+        first = 0
+        for targets in self._tiles:
+            out = self._scores[: len(block) * len(targets)].view(len(block), len(targets))
+            yield first, Tile(torch.mm(block, targets.T, out=out))
+            first += len(targets)
 
 
 class Tile:
-    """Scores of some targets with a block of rows; see `tart_index.selection.top_k.ScoreTile`."""
+    """Scores of a block of rows with some targets; see `tart_index.selection.top_k.ScoreTile`."""
 
     def __init__(self, scores: Tensor) -> None:
         self._scores = scores
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Targets and rows."""
-        targets, rows = self._scores.shape
-        return targets, rows
+        """Rows and targets."""
+        rows, targets = self._scores.shape
+        return rows, targets
 
     def dense(self) -> NDArray[np.float32]:
         """All scores."""
@@ -61,13 +67,13 @@ class Tile:
         if self._scores.device.type == "cpu":
             # numpy finds the few that pass in a tenth of torch's time.
             scores = self.dense()
-            flat: NDArray[np.int64] = np.flatnonzero(scores >= floors[:, None])
+            flat: NDArray[np.int64] = np.flatnonzero(scores >= floors)
             return flat, scores.ravel()[flat]
-        least = torch.from_numpy(floors).to(self._scores.device)[:, None]
+        least = torch.from_numpy(floors).to(self._scores.device)
         places = (self._scores >= least).flatten().nonzero().flatten()
         return places.cpu().numpy(), self._scores.flatten()[places].cpu().numpy()
 
     def best(self) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
         """The best score of each row and the first target that has it."""
-        scores, targets = self._scores.max(dim=0)
+        scores, targets = self._scores.max(dim=1)
         return scores.cpu().numpy(), targets.to(torch.int32).cpu().numpy()

@@ -49,7 +49,7 @@ def score_pool(
         checkpoint: Where to go on from, and to save to.
         on_rows: Is told how many rows more are done.
     """
-    product = Product(targets, hardware)
+    product = Product(targets, hardware, vectors.block_rows)
     done = 0
     saved = checkpoint.load() if checkpoint is not None else None
     if saved is not None:
@@ -59,8 +59,8 @@ def score_pool(
     with Prefetch(_blocks(vectors, done)) as blocks:
         for number, block in enumerate(blocks, start=done):
             loaded = product.load(block)
-            for first_target in product.first_targets():
-                scores.add(first_target, vectors.first_row(number), product.tile(first_target, loaded))
+            for first_target, tile in product.tiles(loaded):
+                scores.add(first_target, vectors.first_row(number), tile)
             on_rows(len(block))
             if checkpoint is not None and checkpoint.is_due():
                 checkpoint.save(number + 1, scores.arrays())

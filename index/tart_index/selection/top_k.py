@@ -12,14 +12,14 @@ from tart_index.selection.keys import keys_of, places_of, scores_of
 
 
 class ScoreTile(Protocol):
-    """The scores of some targets with a block of rows, wherever they were computed.
+    """The scores of a block of rows with some targets, wherever they were computed.
 
-    Shape of all: (n_targets, n_rows), float32.
+    Shape: (n_rows, n_targets), float32.
     """
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Targets and rows."""
+        """Rows and targets."""
 
     def dense(self) -> NDArray[np.float32]:
         """All scores."""
@@ -64,25 +64,17 @@ class TopK:
         self._floors = np.full(targets, -np.inf, np.float32)
 
     def add(self, first_target: int, first_row: int, tile: ScoreTile) -> None:
-        """Takes the scores of some targets with a block of rows."""
-        targets, rows = tile.shape
+        """Takes the scores of a block of rows with some targets."""
+        rows, targets = tile.shape
         floors = self._floors[first_target : first_target + targets]
         places = self._places[first_row : first_row + rows]
-        if not np.isfinite(floors).all():
-            self._sort_in(first_target, keys_of(tile.dense(), places))
-            return
         flat, scores = tile.at_least(floors)
-        of_target, of_row = np.divmod(flat, rows)
-        counts = np.bincount(of_target, minlength=targets)
+        counts = np.bincount(flat % targets, minlength=targets)
         if counts.max(initial=0) > self._room:
-            self._sort_in(first_target, keys_of(tile.dense(), places))
-            return
-        self._make_room(first_target, counts)
-        behind = np.arange(len(flat)) - np.repeat(np.cumsum(counts) - counts, counts)
-        self._keys[first_target + of_target, self._filled[first_target + of_target] + behind] = keys_of(
-            scores, places[of_row]
-        )
-        self._filled[first_target : first_target + targets] += counts
+            self._sort_in(first_target, keys_of(tile.dense().T, places))
+        else:
+            of_row, of_target = np.divmod(flat, targets)
+            self._append(first_target, of_target, keys_of(scores, places[of_row]), counts)
 
     def neighbours(self, by_place: NDArray[np.int64]) -> Neighbours:
         """The best rows so far.
@@ -106,6 +98,17 @@ class TopK:
     def _best(self) -> NDArray[np.uint64]:
         """The best keys of every target, the worst of them first. Shape: (n_targets, k)."""
         return np.partition(self._keys, self._room, axis=1)[:, self._room :]
+
+    def _append(
+        self, first_target: int, of_target: NDArray[np.int64], keys: NDArray[np.uint64], counts: NDArray[np.int64]
+    ) -> None:
+        """Puts keys behind those that wait. `counts`: how many of each target there are."""
+        self._make_room(first_target, counts)
+        order = np.argsort(of_target, kind="stable")
+        behind = np.arange(len(keys)) - np.repeat(np.cumsum(counts) - counts, counts)
+        targets = first_target + of_target[order]
+        self._keys[targets, self._filled[targets] + behind] = keys[order]
+        self._filled[first_target : first_target + len(counts)] += counts
 
     def _make_room(self, first_target: int, counts: NDArray[np.int64]) -> None:
         """Sorts in the buffers that so many keys more would not fit into."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tart_index.folder import IndexFolder
 
-BLOCK = 8_192
+BLOCK = 2_048
 
 
 class PoolVectors:
@@ -39,7 +40,7 @@ class PoolVectors:
         if folder.alive is None:
             return cls(folder.vectors)
         bounds = np.cumsum([0, *(len(part) for part in folder.vectors)])
-        alive = [np.flatnonzero(folder.alive[a:b]) for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
+        alive = [np.flatnonzero(folder.alive[a:b]) for a, b in pairwise(bounds.tolist())]
         return cls(folder.vectors, alive)
 
     def __len__(self) -> int:
