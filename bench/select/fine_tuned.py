@@ -29,8 +29,8 @@ class TunedSettings(NamedTuple):
     """
 
     base: str = "all-MiniLM-L6-v2"
-    layers: int = 3
-    length: int = 80
+    layers: int = 2
+    length: int = 64
     answer_length: int = 16
     epochs: int = 2
     batch: int = 16

@@ -51,7 +51,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--methods", nargs="+", default=list(METHODS), metavar="METHOD")
     parser.add_argument("--seeds", type=int, default=5, metavar="N")
     parser.add_argument("--budget", type=int, default=500, metavar="ROWS")
-    parser.add_argument("--whole", type=int, default=5_000, metavar="ROWS", help="of the pool, fine-tuned; 0: all")
+    parser.add_argument("--whole", type=int, default=2_000, metavar="ROWS", help="of the pool, fine-tuned; 0: all")
     parser.add_argument("--minutes", type=float, help="start no new cell after so long")
     parser.add_argument("--threads", type=int)
     for name, default in TunedSettings()._asdict().items():

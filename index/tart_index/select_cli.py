@@ -137,6 +137,7 @@ def select(pool: str, like: str, out: Path, as_json: bool, dry_run: bool, **sett
     from tart_index.selection.output import published_fingerprint, write_selection
     from tart_index.selection.preparation import prepared
     from tart_index.selection.progress import stage_bar
+    from tart_index.selection.report_run import beside_rows
 
     asked = _asked(pool, like, settings)
     work = out.with_name(f"{out.name}.work")
@@ -151,7 +152,7 @@ def select(pool: str, like: str, out: Path, as_json: bool, dry_run: bool, **sett
             return
         _refuse_published(out)
         run = ready.run()
-        write_selection(run, out)
+        write_selection(run, out, beside_rows(run))
         _tidy(work)
         click.echo(json.dumps(_summary(out, run)) if as_json else _sentence(out, run, ready.index))
 

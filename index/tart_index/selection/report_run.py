@@ -64,9 +64,13 @@ def _about(run: SelectionRun) -> Iterator[tuple[str, str]]:
     for card in run.against:
         yield "nothing taken from", f"{card.name}, {card.examples:,} examples, {card.sha256}"
     for name, value in run.options.to_json().items():
-        if value not in {None, False, ""}:
+        # A seed of 0 is told; what was not asked for is not.
+        if value is not None and value is not False and value != "":
             yield name.replace("_", " "), shown(value)
     if run.recall is not None:
-        yield "recall of the approximate structure", str(run.recall)
+        yield (
+            "recall of the approximate structure",
+            f"{run.recall.recall:.4f} of {run.recall.structure}, on {run.recall.targets:,} targets",
+        )
     yield "fingerprint", run.fingerprint
     yield "made by", f"tart-retrieval {__version__}"
