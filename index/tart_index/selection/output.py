@@ -96,7 +96,7 @@ def _readme(run: SelectionRun, selection: Selection, *, is_control: bool) -> Ite
     yield f"- `{SELECTED}`: the rows as they are in the pool, best first."
     yield f"- `{PROVENANCE}`: for each row its id, rank, score, count, target, task and pool."
     yield f"- `{CARD}`: method, options, model, checksums of pool and target."
-    yield "- `sft.jsonl`, where rows have an answer: the same as `prompt` and `completion`, or `messages`, for trainers."
+    yield "- `sft.jsonl`: those with an answer, for trainers, as `prompt` and `completion` or as `messages`."
     if not is_control:
         yield "- `report.html`, `report.md`: what was chosen, to look at."
     for note in selection.notes:
