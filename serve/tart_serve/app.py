@@ -17,7 +17,7 @@ from tart_serve.model_thread import ModelThread
 from tart_serve.observer import NullObserver
 from tart_serve.readiness import Readiness
 from tart_serve.request_id import RequestIdMiddleware
-from tart_serve.routes import docs, embeddings, health, search
+from tart_serve.routes import docs, embeddings, health, search, select
 from tart_serve.served_indexes import ServedIndexes
 from tart_serve.served_models import ServedModels
 from tart_serve.served_reranker import ServedReranker
@@ -73,7 +73,7 @@ def create_app(
     app.add_middleware(DoorMiddleware, door=service.door)
     app.add_middleware(RequestIdMiddleware)
     install_error_handlers(app)
-    for routes in (search, embeddings, health, docs):
+    for routes in (search, select, embeddings, health, docs):
         app.include_router(routes.router)
     return app
 
