@@ -84,6 +84,11 @@ class Encoder:
         """Tokens that the model takes, special tokens counted."""
         return self._tokenizer.max_length
 
+    @property
+    def token_budget(self) -> int:
+        """Tokens per batch that are fastest on its device."""
+        return self._engine.token_budget
+
     def encode_documents(self, documents: Iterable[Document]) -> NDArray[np.float32]:
         """Embeds documents; those longer than the model takes are truncated.
 

@@ -6,6 +6,9 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
+from numpy.typing import NDArray
+
 from tart.errors import QueryError
 from tart.instructions import Instruction
 from tart.reranker import Reranker
@@ -68,9 +71,10 @@ class RerankingSearcher:
         self.reranker.check(request.query, self.searcher.asked_instruction(request))
         return prepared
 
-    def answer(self, prepared: Sequence[PreparedRequest]) -> Answers:
-        """Answers prepared requests together: found in one pass, scored in shared batches."""
-        candidates = self.searcher.answer([one._replace(request=self._widened(one.request)) for one in prepared])
+    def answer(self, prepared: Sequence[PreparedRequest], vectors: NDArray[np.float32] | None = None) -> Answers:
+        """Answers prepared requests together: found in one pass, scored in shared batches; see `Searcher.answer`."""
+        widened = [one._replace(request=self._widened(one.request)) for one in prepared]
+        candidates = self.searcher.answer(widened, vectors)
         started = time.perf_counter()
         instructions = [self._instruction(one) for one in prepared]
         scores = self.reranker.score_many(

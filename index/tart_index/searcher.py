@@ -25,6 +25,8 @@ from tart_index.folder import IndexFolder
 MAX_TOP_K = 1_000
 # Scores and rows of one request, best first. Shapes: (k,), float32, and (k,), int64.
 _Found: TypeAlias = tuple[NDArray[np.float32], NDArray[np.int64]]
+# By filter: rows that may be found; see `FilterMasks.allowed`.
+_Allowed: TypeAlias = dict[Filter | None, NDArray[np.bool_] | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,7 @@ class Timing(NamedTuple):
     search: float
     fetch: float
     rerank: float | None = None
+    filter: float | None = None
 
 
 class PreparedRequest(NamedTuple):
@@ -182,17 +185,26 @@ class Searcher:
         tokens = self.encoder.tokenize_queries([request.query], [instruction], truncate=request.truncate)
         return PreparedRequest(request, instruction, tokens)
 
-    def answer(self, prepared: Sequence[PreparedRequest]) -> Answers:
-        """Answers prepared requests together."""
+    def answer(self, prepared: Sequence[PreparedRequest], vectors: NDArray[np.float32] | None = None) -> Answers:
+        """Answers prepared requests together.
+
+        Args:
+            prepared: The requests.
+            vectors: Of their queries, where they are known; embedded by default. Shape: (len(prepared), dim).
+        """
         if not prepared:
             return Answers([], Timing(0.0, 0.0, 0.0))
         started = time.perf_counter()
-        vectors = self.encoder.embed(Tokens.concatenate([one.tokens for one in prepared]))
+        if vectors is None:
+            vectors = self.encoder.embed(Tokens.concatenate([one.tokens for one in prepared]))
         encoded = time.perf_counter()
-        found = self._nearest_rows([one.request for one in prepared], vectors)
+        allowed = self._allowed([one.request for one in prepared])
+        filtered = time.perf_counter()
+        found = self._nearest_rows([one.request for one in prepared], vectors, allowed)
         searched = time.perf_counter()
         results = [self._result(one, *rows) for one, rows in zip(prepared, found, strict=True)]
-        return Answers(results, Timing(encoded - started, searched - encoded, time.perf_counter() - searched))
+        timing = Timing(encoded - started, searched - filtered, time.perf_counter() - searched)
+        return Answers(results, timing._replace(filter=filtered - encoded) if any(allowed) else timing)
 
     def instruction_for(self, request: SearchRequest) -> Instruction:
         """The instruction that a request's query is encoded under: none where the input format takes none.
@@ -217,7 +229,13 @@ class Searcher:
             text = manifest.prompts[request.prompt_name]
         return Instruction(text)
 
-    def _nearest_rows(self, requests: Sequence[SearchRequest], vectors: NDArray[np.float32]) -> list[_Found]:
+    def _allowed(self, requests: Sequence[SearchRequest]) -> _Allowed:
+        """The rows that each filter of some requests allows."""
+        return {wanted: self._masks.allowed(wanted) for wanted in {request.filter for request in requests}}
+
+    def _nearest_rows(
+        self, requests: Sequence[SearchRequest], vectors: NDArray[np.float32], allowed: _Allowed
+    ) -> list[_Found]:
         """Scores and rows of each request, best first; requests of one filter are searched together."""
         by_filter: dict[Filter | None, list[int]] = defaultdict(list)
         for number, request in enumerate(requests):
@@ -226,7 +244,7 @@ class Searcher:
         for wanted, numbers in by_filter.items():
             # One hit more than asked for tells whether there are more.
             k = max(requests[number].top_k + requests[number].offset for number in numbers) + 1
-            best = self._nearest.search(vectors[numbers], k, self._masks.allowed(wanted))
+            best = self._nearest.search(vectors[numbers], k, allowed[wanted])
             found.update(zip(numbers, zip(best.scores, best.rows, strict=True), strict=True))
         return [found[number] for number in range(len(requests))]
 

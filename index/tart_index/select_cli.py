@@ -249,13 +249,10 @@ def _sentence(out: Path, run: SelectionRun, index: Path) -> str:
         lines.append("left out: " + ", ".join(f"{count:,} {reason}" for reason, count in selection.dropped.items()))
     if run.recall is not None:
         found = run.recall
-        lines.append(
-            f"approximate: {found.structure} found {found.recall:.1%} of the {found.k} nearest, by {found.targets} targets"
-        )
-    controls = ((name, control) for name, control in run.controls.items())
-    lines.extend(
-        f"control {name}: {len(control.chosen):,} rows in {out / 'controls' / name}" for name, control in controls
-    )
+        share = f"{found.recall:.1%} of the {found.k} nearest, by {found.targets} targets"
+        lines.append(f"approximate: {found.structure} found {share}")
+    for name, control in run.controls.items():
+        lines.append(f"control {name}: {len(control.chosen):,} rows in {out / 'controls' / name}")
     lines.extend(note for told in (selection, *run.controls.values()) for note in told.notes)
     if index.is_dir():
         lines.append(f"vectors of the pool: {index} (use them again with --pool-index, or delete the folder)")

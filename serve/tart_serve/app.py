@@ -10,12 +10,14 @@ from fastapi import FastAPI
 from tart import Reranker, __version__
 from tart_index import Searcher
 from tart_serve.body_limit import BodyLimitMiddleware
+from tart_serve.door import Door, DoorMiddleware
 from tart_serve.engine import Engine
 from tart_serve.error_handlers import install_error_handlers
 from tart_serve.model_thread import ModelThread
+from tart_serve.observer import NullObserver
 from tart_serve.readiness import Readiness
 from tart_serve.request_id import RequestIdMiddleware
-from tart_serve.routes import docs, embeddings, health, search
+from tart_serve.routes import docs, embeddings, health, search, select
 from tart_serve.served_indexes import ServedIndexes
 from tart_serve.served_models import ServedModels
 from tart_serve.served_reranker import ServedReranker
@@ -65,11 +67,13 @@ def create_app(
         generate_unique_id_function=lambda route: route.name,
         lifespan=_lifespan,
     )
-    app.state.service = _service(indexes, settings, reranker)
+    service = _service(indexes, settings, reranker)
+    app.state.service = service
     app.add_middleware(BodyLimitMiddleware, max_bytes=settings.max_body_bytes)
+    app.add_middleware(DoorMiddleware, door=service.door)
     app.add_middleware(RequestIdMiddleware)
     install_error_handlers(app)
-    for routes in (search, embeddings, health, docs):
+    for routes in (search, select, embeddings, health, docs):
         app.include_router(routes.router)
     return app
 
@@ -77,21 +81,24 @@ def create_app(
 def _service(indexes: Mapping[str, Searcher], settings: ServiceSettings, reranker: Reranker | None) -> Service:
     served = ServedIndexes(indexes)
     served_reranker = ServedReranker(reranker)
-    engine = Engine(ModelThread(), served_reranker)
+    observer = NullObserver()
+    engine = Engine(ModelThread(), served_reranker, settings.engine, observer)
     return Service(
         indexes=served,
         models=ServedModels(searcher.encoder for searcher in indexes.values()),
         reranker=served_reranker,
         engine=engine,
         readiness=Readiness(served, engine, settings.ready_deadline),
+        door=Door(engine.admission, settings.engine.timeout, observer),
     )
 
 
 @asynccontextmanager
-async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """Verifies the indexes in the background while the service runs."""
+async def _lifespan(app: FastAPI) -> AsyncIterator[Mapping[str, Door]]:
+    """Verifies the indexes in the background while the service runs; gives the server the door, to close it."""
     service: Service = app.state.service
+    service.door.open()
     service.readiness.start()
-    yield
+    yield {"door": service.door}
     await service.readiness.stop()
     await service.engine.close()

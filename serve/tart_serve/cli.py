@@ -8,14 +8,14 @@ import click
 
 from tart.errors import TartError
 from tart.options import hardware_options
+from tart_serve.engine_options import engine_options
 from tart_serve.index_arguments import index_arguments
 from tart_serve.listening import Address, base_url, listen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from tart.reranker import Reranker
-    from tart_index import Searcher
+    from tart_serve.engine_settings import EngineSettings
 
 
 @click.command()
@@ -29,9 +29,24 @@ if TYPE_CHECKING:
 )
 @click.option("--model", "-m", help="Where the indexes' model is now. [default: as stored]")
 @click.option("--rerank", metavar="MODEL", help="A reranker for requests that ask for it: a folder or a hub id.")
+@click.option(
+    "--workers",
+    default=1,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Processes. Each loads the models anew and has its share of the threads; the indexes are shared.",
+)
+@engine_options
 @hardware_options
 def serve(
-    folders: tuple[str, ...], host: str, port: int, allow_public: bool, rerank: str | None, **hardware: Any
+    folders: tuple[str, ...],
+    host: str,
+    port: int,
+    allow_public: bool,
+    rerank: str | None,
+    workers: int,
+    engine: EngineSettings,
+    **hardware: Any,
 ) -> None:
     """Serve indexes over HTTP.
 
@@ -42,6 +57,7 @@ def serve(
     tart serve my-index
     tart serve papers code=/data/indexes/python --port 9000
     tart serve my-index --rerank my-reranker
+    tart serve my-index --workers 4
     """
     arguments = index_arguments(folders)
     address = Address.resolve(host, port)
@@ -49,28 +65,29 @@ def serve(
         raise TartError(
             f"{host} lets other machines in, and there are no keys yet; listen on 127.0.0.1, or say --allow-public"
         )
-    from tart_serve.app import create_app
-    from tart_serve.open_indexes import EncoderSettings, open_indexes
+    from tart_serve.open_indexes import EncoderSettings
+    from tart_serve.plan import ServicePlan
     from tart_serve.server import run_server
+    from tart_serve.settings import ServiceSettings
+    from tart_serve.workers import run_workers
 
-    searchers = open_indexes(arguments, EncoderSettings(**hardware))
-    app = create_app(searchers, reranker=_reranker(rerank, hardware))
+    plan = ServicePlan(tuple(arguments), EncoderSettings(**hardware), rerank, ServiceSettings(engine=engine))
+    counts = plan.check()
     with listen(address) as listener:
-        greeting = _greeting(base_url(listener), searchers)
-        run_server(app, listener, lambda: click.echo(greeting))
+        url = base_url(listener)
+
+        def greet() -> None:
+            click.echo(_greeting(url, counts))
+
+        if workers == 1:
+            run_server(plan(), listener, engine.timeout, greet)
+        else:
+            run_workers(plan, listener, workers, greet)
 
 
-def _reranker(name: str | None, hardware: Mapping[str, Any]) -> Reranker | None:
-    if name is None:
-        return None
-    from tart.reranker import Reranker
-
-    return Reranker.load(name, **{key: value for key, value in hardware.items() if key != "model"})
-
-
-def _greeting(url: str, searchers: Mapping[str, Searcher]) -> str:
-    served = ", ".join(f"{name} ({len(searcher.folder):,} documents)" for name, searcher in searchers.items())
-    return f"serving {served} at {url} (try it: {url}/docs)\n{_curl(url, searchers)}"
+def _greeting(url: str, counts: Mapping[str, int]) -> str:
+    served = ", ".join(f"{name} ({count:,} documents)" for name, count in counts.items())
+    return f"serving {served} at {url} (try it: {url}/docs)\n{_curl(url, counts)}"
 
 
 def _curl(url: str, names: Iterable[str]) -> str:

@@ -1,44 +1,58 @@
-"""Inputs of an embeddings request to vectors."""
+"""Inputs of an embeddings request to token ids."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, NoReturn
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import NoReturn
 
 from tart.documents import Document
 from tart.encoder import Encoder
 from tart.errors import QueryError
 from tart.tokens import Tokens
+from tart_serve.jobs import estimated_tokens
 from tart_serve.refusal import FieldFault, Refusal
 from tart_serve.schemas.embeddings import EmbeddingsBody
 
 
-class Embedded(NamedTuple):
-    """The vectors of a request.
+def estimated_input_tokens(encoder: Encoder, body: EmbeddingsBody) -> int:
+    """Tokens of all inputs together, about, told without tokenising."""
+    given = body.input
+    if isinstance(given, str):
+        return estimated_tokens(len(given) + len(body.instruction or ""), encoder)
+    if isinstance(given[0], int):
+        return min(len(given), encoder.max_length)
+    instruction = len(body.instruction or "")
+    return sum(
+        estimated_tokens(len(one) + instruction, encoder) if isinstance(one, str) else min(len(one), encoder.max_length)
+        for one in given
+        if not isinstance(one, int)
+    )
 
-    Attributes:
-        vectors: Shape: (n_inputs, dim), float32, unit rows.
-        tokens: That the model read.
-    """
 
-    vectors: NDArray[np.float32]
-    tokens: int
-
-
-def embed_inputs(encoder: Encoder, body: EmbeddingsBody) -> Embedded:
-    """Embeds the inputs of a request.
+def tokenize_inputs(encoder: Encoder, body: EmbeddingsBody) -> Tokens:
+    """Token ids of the inputs of a request.
 
     Raises:
         Refusal: An input is blank, too long or of unknown token ids, or the fields contradict each other (400).
     """
-    _check_dimensions(encoder, body.dimensions)
     tokens = _tokenize(encoder, body)
     if not body.truncate and tokens.truncated.any():
         _refuse_long(encoder, body, int(tokens.truncated.argmax()))
-    return Embedded(encoder.embed(tokens), len(tokens.ids))
+    return tokens
+
+
+def check_dimensions(encoder: Encoder, dimensions: int | None) -> None:
+    """Refuses vectors of another length than the model's.
+
+    Raises:
+        Refusal: They are asked for (400).
+    """
+    if dimensions is not None and dimensions != encoder.dim:
+        _refuse(
+            "dimensions",
+            f"found {dimensions}; this model gives vectors of {encoder.dim} numbers and is not known to be trained for "
+            "shorter ones; leave dimensions out",
+        )
 
 
 def _tokenize(encoder: Encoder, body: EmbeddingsBody) -> Tokens:
@@ -74,15 +88,6 @@ def _tokenize_ids(encoder: Encoder, body: EmbeddingsBody, token_ids: Sequence[Se
         return encoder.tokenize_ids(token_ids)
     except QueryError as error:
         _refuse("input", str(error))
-
-
-def _check_dimensions(encoder: Encoder, dimensions: int | None) -> None:
-    if dimensions is not None and dimensions != encoder.dim:
-        _refuse(
-            "dimensions",
-            f"found {dimensions}; this model gives vectors of {encoder.dim} numbers and is not known to be trained for "
-            "shorter ones; leave dimensions out",
-        )
 
 
 def _refuse_long(encoder: Encoder, body: EmbeddingsBody, number: int) -> NoReturn:

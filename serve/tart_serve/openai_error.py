@@ -17,9 +17,11 @@ class OpenAIErrorBody(BaseModel):
     """What went wrong."""
 
     message: str
-    type: str = Field(description="`invalid_request_error` or `server_error`.")
+    type: str = Field(description="`invalid_request_error`, `rate_limit_error` or `server_error`.")
     param: str | None = Field(description="The field to blame.")
-    code: str | None = Field(description="`model_not_found`, `context_length_exceeded`, or null.")
+    code: str | None = Field(
+        description="`model_not_found`, `context_length_exceeded`, `rate_limit_exceeded`, or null."
+    )
 
 
 class OpenAIError(BaseModel):
@@ -38,7 +40,7 @@ def openai_error(refusal: Refusal) -> dict[str, Any]:
     return {
         "error": {
             "message": refusal.detail,
-            "type": "invalid_request_error" if refusal.status_code < 500 else "server_error",
+            "type": _type(refusal.status_code),
             "param": _param(refusal),
             "code": refusal.code,
         }
@@ -49,6 +51,12 @@ def openai_error_response(request: Request, refusal: Refusal) -> JSONResponse:
     """A refusal as OpenAI's clients know it: to them, a body that does not validate is 400."""
     status = 400 if refusal.status_code == 422 else refusal.status_code
     return JSONResponse(openai_error(refusal), status, refusal.headers)
+
+
+def _type(status: int) -> str:
+    if status == 429:
+        return "rate_limit_error"
+    return "invalid_request_error" if status < 500 else "server_error"
 
 
 def _param(refusal: Refusal) -> str | None:

@@ -8,6 +8,7 @@ from typing import Annotated, TypeAlias, cast
 from fastapi import Depends
 from starlette.requests import Request
 
+from tart_serve.door import Door
 from tart_serve.engine import Engine
 from tart_serve.readiness import Readiness
 from tart_serve.served_indexes import ServedIndexes
@@ -24,6 +25,7 @@ class Service:
     reranker: ServedReranker
     engine: Engine
     readiness: Readiness
+    door: Door
 
 
 def _service_of(request: Request) -> Service:

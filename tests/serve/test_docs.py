@@ -63,13 +63,13 @@ def test_the_examples_are_answered(client: TestClient, document: dict[str, Any])
 
 def test_errors_are_documented_in_the_shape_that_is_sent(client: TestClient, document: dict[str, Any]) -> None:
     search = document["paths"]["/v1/search"]["post"]["responses"]
-    assert set(search) == {"200", "400", "404", "413", "415", "422", "503"}
+    assert set(search) == {"200", "400", "404", "413", "415", "422", "429", "503", "504"}
     assert all(set(search[status]["content"]) == {"application/problem+json"} for status in set(search) - {"200"})
     example = search["422"]["content"]["application/problem+json"]["example"]
     sent = client.post("/v1/search", json={"query": "a", "top_k": 5_000}).json()
     assert {**sent, "request_id": example["request_id"]} == example
     embeddings = document["paths"]["/v1/embeddings"]["post"]["responses"]
-    assert set(embeddings) == {"200", "400", "404", "413", "415"}
+    assert set(embeddings) == {"200", "400", "404", "413", "415", "429", "504"}
     assert all(set(response["content"]) == {"application/json"} for response in embeddings.values())
 
 

@@ -23,7 +23,7 @@ def test_an_unexpected_error_is_a_500_that_gives_nothing_away(
     monkeypatch.setattr(searcher, "answer", fail)
     monkeypatch.setattr(searcher.encoder, "embed", fail)
     native = client.post("/v1/search", json={"query": "a", "index": "code"})
-    openai = client.post("/v1/embeddings", json={"input": "a", "model": "all-MiniLM-L6-v2"})
+    openai = client.post("/v1/embeddings", json={"input": f"never asked before: {error}", "model": "all-MiniLM-L6-v2"})
     assert (native.status_code, openai.status_code) == (500, 500)
     assert native.headers["content-type"] == "application/problem+json"
     assert native.json()["request_id"] == native.headers["x-request-id"]

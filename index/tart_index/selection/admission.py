@@ -102,9 +102,8 @@ class Admission:
             return DUPLICATE
         if self._evaluation is not None and self._evaluation.shares_words(self._pool.examples[row]):
             return SHARED_WORDS
-        if self._evaluation is not None and self._evaluation.vectors is not None:
-            if self._evaluation.is_near(self._vectors.of(row)):
-                return NEAR_EVALUATION
+        if self._is_near_evaluation(row):
+            return NEAR_EVALUATION
         return NEAR_DUPLICATE if self._vectors.has_near(row) else None
 
     def enter(self, row: int) -> None:
@@ -113,6 +112,10 @@ class Admission:
         if self._options.drop_duplicates:
             self._texts.add(self._key(row))
         self._vectors.add(row)
+
+    def _is_near_evaluation(self, row: int) -> bool:
+        evaluation = self._evaluation
+        return evaluation is not None and evaluation.vectors is not None and evaluation.is_near(self._vectors.of(row))
 
     def _task(self, row: int) -> int:
         return int(self._pool.task_of[row])

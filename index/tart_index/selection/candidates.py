@@ -7,7 +7,7 @@ row was left out takes its next one instead of losing its turn.
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +37,14 @@ class Candidate(NamedTuple):
 Candidates: TypeAlias = Generator[Candidate, bool, None]
 
 
+class Ordered(Protocol):
+    """What says in which order equal scores come: a pool by its ids, an index by its rows."""
+
+    @property
+    def places(self) -> NDArray[np.uint32]:
+        """Of each row among all."""
+
+
 class Union(NamedTuple):
     """The rows that any target has among its neighbours. Shapes: (n_rows,).
 
@@ -64,15 +72,15 @@ def union_of(neighbours: Neighbours) -> Union:
     return Union(found, scores[order][firsts], counts, targets[order][firsts])
 
 
-def by_count(union: Union, pool: Pool) -> Candidates:
+def by_count(union: Union, order: Ordered) -> Candidates:
     """DEFT's union: the rows of most targets first, then the nearest, then by id (Ivison et al. 2022, section 3)."""
-    for place in np.lexsort((pool.places[union.rows], -union.scores, -union.votes)):
+    for place in np.lexsort((order.places[union.rows], -union.scores, -union.votes)):
         yield Candidate(*(column[place].item() for column in union))
 
 
-def by_best_score(best: BestTarget, pool: Pool) -> Candidates:
+def by_best_score(best: BestTarget, order: Ordered) -> Candidates:
     """RDS+ with the maximum over targets: the nearest rows first, then by id (Ivison et al. 2025)."""
-    for row in np.lexsort((pool.places, -best.scores)):
+    for row in np.lexsort((order.places, -best.scores)):
         yield Candidate(int(row), float(best.scores[row]), 1, int(best.targets[row]))
 
 

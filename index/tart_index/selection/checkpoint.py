@@ -25,7 +25,7 @@ class Checkpoint:
     Args:
         file: Replaced by one rename each time.
         identity: Of everything that decides the scores; a file of another identity counts as none.
-        seconds: Between two savings; more where one takes long.
+        seconds: Between two savings; more where one takes long. 0 saves after every block.
     """
 
     def __init__(self, file: Path, identity: str, seconds: float = SECONDS) -> None:
@@ -71,7 +71,7 @@ class Checkpoint:
             new.replace(self._file)
             sync(self._file.parent)
         ended = time.monotonic()
-        self._next = ended + max(self._seconds, (ended - started) / _SHARE)
+        self._next = ended + (max(self._seconds, (ended - started) / _SHARE) if self._seconds else 0)
 
     def remove(self) -> None:
         """Forgets the run."""

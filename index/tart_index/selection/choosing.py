@@ -105,9 +105,8 @@ class Choosing:
         if budget is None or chosen >= budget:
             return []
         more = "" if method in {"rds", "random", "balanced"} else "; more neighbours give more"
-        return [
-            f"{method}: {chosen:,} rows instead of {budget:,}: all that could be chosen of {candidates:,} candidates{more}"
-        ]
+        found = f"{method}: {chosen:,} rows instead of {budget:,}"
+        return [f"{found}: all that could be chosen of {candidates:,} candidates{more}"]
 
     def _targets_in(self, rows: Sequence[Chosen]) -> list[str]:
         """Tells of rows whose input is a target's: trained on, they would show their answers."""

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -30,6 +30,23 @@ from tart_index.selection.vectors import PoolVectors
 
 _NO_TASK = -1
 _STEP = 1_000
+
+
+class Order(NamedTuple):
+    """In which order equal scores come.
+
+    Attributes:
+        places: Shape: (n_rows,), uint32: of each row among all.
+        by_place: Shape: (n_rows,), int64: the row that has a place.
+    """
+
+    places: NDArray[np.uint32]
+    by_place: NDArray[np.int64]
+
+    @classmethod
+    def of_rows(cls, rows: int) -> Order:
+        """Rows as they come."""
+        return cls(np.arange(rows, dtype=np.uint32), np.arange(rows))
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import numpy as np
 from fastapi import APIRouter, Body, Response
 from numpy.typing import NDArray
 
-from tart_serve.embedding_inputs import embed_inputs
+from tart_serve.embedding_inputs import check_dimensions, estimated_input_tokens, tokenize_inputs
 from tart_serve.json_route import JsonRoute
 from tart_serve.routes.errors import openai_errors
 from tart_serve.schemas.embeddings import EXAMPLE, Embedding, EmbeddingsBody, EmbeddingsReply, EmbeddingsUsage
@@ -48,7 +48,13 @@ async def embeddings(body: Annotated[EmbeddingsBody, Body(openapi_examples=_EXAM
     inputs are queries or documents. Errors have OpenAI's shape too.
     """
     encoder = service.models.named(body.model)
-    embedded, _ = await service.engine.run(lambda: embed_inputs(encoder, body))
+    check_dimensions(encoder, body.dimensions)
+    embedded, _ = await service.engine.embed(
+        encoder,
+        lambda: tokenize_inputs(encoder, body),
+        estimated_input_tokens(encoder, body),
+        keep=isinstance(body.input, str) and body.input_type != "document",
+    )
     write = _base64 if body.encoding_format == "base64" else _floats
     reply = EmbeddingsReply(
         object="list",

@@ -13,6 +13,8 @@ _TOO_MUCH = "Input should be less than or equal to 1000; found 5000"
 _TOO_LONG = "input 0 has more tokens than the 256 that the model takes"
 _NO_MODEL = "the model 'gpt' is not served here; there are: all-MiniLM-L6-v2"
 
+_BUSY = "the service is busy with 256 requests of about 9,000 tokens, and takes 256 and 32,768; try again in 2 s"
+
 _REFUSALS = {
     400: ("The body is not JSON.", Refusal(400, "the body is not UTF-8 (byte 17); send JSON in UTF-8")),
     404: ("There is no such index.", Refusal(404, "there is no index 'dmo'; there are: demo")),
@@ -22,10 +24,15 @@ _REFUSALS = {
         "A field, the query or the instruction is not as wanted.",
         Refusal(422, f"top_k: {_TOO_MUCH}", [FieldFault("#/top_k", _TOO_MUCH)]),
     ),
+    429: (
+        "There is no place for more work; `Retry-After` says when to come again.",
+        Refusal(429, _BUSY, code="rate_limit_exceeded"),
+    ),
     503: ("Not ready.", Refusal(503, "index 'demo' is still being verified")),
+    504: ("No answer before the deadline.", Refusal(504, "no answer within 60 s; try again later, ask for less")),
 }
 _OPENAI_REFUSALS = {
-    **{status: _REFUSALS[status] for status in (413, 415)},
+    **{status: _REFUSALS[status] for status in (413, 415, 429, 504)},
     400: (
         "The body, a field or an input is not as wanted.",
         Refusal(400, _TOO_LONG, [FieldFault("#/input", _TOO_LONG)], code="context_length_exceeded"),

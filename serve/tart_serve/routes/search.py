@@ -48,7 +48,7 @@ _EXAMPLES: Any = {
     summary="Search an index under an instruction",
     response_model=SearchReply | SearchBatchReply,
     response_description="The hits of a query, or the results of several queries in their order.",
-    responses=problems("/v1/search", 400, 404, 413, 415, 422, 503),
+    responses=problems("/v1/search", 400, 404, 413, 415, 422, 429, 503, 504),
 )
 async def search(
     body: Annotated[SearchBody, Body(openapi_examples=_EXAMPLES)], request: Request, service: ServiceOf

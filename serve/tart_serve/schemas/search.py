@@ -194,6 +194,7 @@ class TimingMs(BaseModel):
     encode: float = Field(description="Tokenising and embedding the query.", examples=[3.1])
     search: float = Field(description="Finding the nearest vectors.", examples=[0.9])
     fetch: float = Field(description="Reading the documents.", examples=[0.2])
+    filter: float = Field(default=0.0, description="Finding the documents that fit the filter.", examples=[0.1])
     rerank: float = Field(
         default=0.0, description="Scoring the hits again, where that was asked for.", examples=[210.0]
     )
