@@ -64,3 +64,14 @@ def test_the_report_tells_of_the_run(folder: Path) -> None:
 def test_without_vectors_there_is_no_map(encoder: Encoder, tmp_path: Path) -> None:
     with prepared(Asked(POOL, TARGET, SelectionOptions(method="random", budget=3), encoder), tmp_path) as ready:
         assert facts_of(ready.run()).vectors is None
+
+
+def test_the_two_random_controls_are_draws_of_their_own(encoder: Encoder, tmp_path: Path) -> None:
+    pool = [{"id": f"{row:03}", "task": str(row % 100), "inputs": f"row {row}", "targets": "x"} for row in range(1_000)]
+    found = {}
+    for method in ("random", "balanced"):
+        options = SelectionOptions(method=method, budget=100)
+        with prepared(Asked(pool, TARGET, options, encoder), tmp_path / method) as ready:
+            found[method] = set(ready.run().selection.rows)
+    # By chance 10 of 100 are the same; from one draw it was most.
+    assert len(found["random"] & found["balanced"]) < 30

@@ -16,7 +16,7 @@ from tart_index.selection.fields import ExampleFields
 from tart_index.selection.layouts import row_layout
 from tart_index.selection.training_rows import training_row, write_training_rows
 
-EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
+EXAMPLES = Path(__file__).parents[3] / "docs" / "examples"
 
 
 def read(row: dict[str, Any]) -> Example:
