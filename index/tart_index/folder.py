@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -114,6 +115,10 @@ class IndexFolder:
             raise IndexError(f"row {row} of {self.manifest.rows}")
         part = int(np.searchsorted(self._starts, row, side="right")) - 1
         return part, row - int(self._starts[part])
+
+    def column(self, number: int, name: str) -> Any:
+        """The values of "id", "title", "text" or "metadata" (JSON) in a part; deleted rows included."""
+        return self._documents[number].column(name)
 
     def truncated(self, row: int) -> bool:
         """Whether a row's document was longer than the model takes.

@@ -77,6 +77,10 @@ class DocumentTable:
         except (ValueError, TypeError, SourceError) as error:
             raise IndexFolderError(f"{self._file}: row {row} is damaged ({error}); build the index anew") from error
 
+    def column(self, name: str) -> Any:
+        """All values of "id", "title", "text" or "metadata" as an Arrow array, still mapped."""
+        return self._table[name]
+
     def truncated(self, row: int) -> bool:
         """Whether a row's document was longer than the model takes."""
         return bool(self._table["truncated"][row].as_py())

@@ -30,6 +30,7 @@ from tart_serve.routes import (
     page,
     rerank,
     search,
+    select,
     vector_stores,
 )
 from tart_serve.routes import indexes as indexes_routes
@@ -57,6 +58,7 @@ refused by name. Every reply carries `X-Request-ID`: yours if you sent one.
 """
 ROUTES = (
     search,
+    select,
     instructions,
     indexes_routes,
     documents,

@@ -16,8 +16,8 @@ _ROWS_PER_BATCH = 512
 _READ_BUFFER_BYTES = 1 << 20
 
 
-def parquet_rows(path: Path, fields: FieldMap) -> Iterator[Row | BadRow]:
-    """Streams the rows of one file, of the columns that are needed.
+def parquet_rows(path: Path, fields: FieldMap | None) -> Iterator[Row | BadRow]:
+    """Streams the rows of one file, of the columns that are needed; all of them where there is no field map.
 
     Raises:
         SourceError: The file is no sound Parquet file, or lacks a column asked for.
@@ -26,8 +26,9 @@ def parquet_rows(path: Path, fields: FieldMap) -> Iterator[Row | BadRow]:
     streamed = {"pre_buffer": False, "buffer_size": _READ_BUFFER_BYTES}
     with arrow_errors(path, "Parquet"), pq.ParquetFile(path, **streamed) as file:
         schema = file.schema_arrow
-        refuse_missing_columns(path, schema.names, fields)
-        columns = needed_columns(schema, fields)
+        if fields is not None:
+            refuse_missing_columns(path, schema.names, fields)
+        columns = list(schema.names) if fields is None else needed_columns(schema, fields)
         number = 1
         for batch in file.iter_batches(batch_size=_ROWS_PER_BATCH, columns=columns, use_threads=False):
             yield from batch_rows(path, number, batch)

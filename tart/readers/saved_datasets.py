@@ -17,8 +17,10 @@ from tart.readers.options import FieldMap
 from tart.readers.rows import BadRow, Row, shown_path
 
 
-def saved_dataset_rows(folder: Path, fields: FieldMap) -> Iterator[Row | BadRow]:
+def saved_dataset_rows(folder: Path, fields: FieldMap | None) -> Iterator[Row | BadRow]:
     """Streams the rows of a saved dataset; those of a dataset dict split by split, with the name in the field `split`.
+
+    Without a field map, rows have every column.
 
     Raises:
         SourceError: A file of the dataset is missing or damaged, or a column asked for is.
@@ -31,7 +33,7 @@ def saved_dataset_rows(folder: Path, fields: FieldMap) -> Iterator[Row | BadRow]
         yield from _dataset_rows(folder, fields, None)
 
 
-def _dataset_rows(folder: Path, fields: FieldMap, split: str | None) -> Iterator[Row | BadRow]:
+def _dataset_rows(folder: Path, fields: FieldMap | None, split: str | None) -> Iterator[Row | BadRow]:
     """The rows of one dataset, from its Arrow files in order."""
     state_path = folder / DATASET_STATE
     state = _json_file(state_path)
@@ -50,12 +52,13 @@ def _dataset_rows(folder: Path, fields: FieldMap, split: str | None) -> Iterator
         yield from _stream_rows(folder / name, fields, split)
 
 
-def _stream_rows(path: Path, fields: FieldMap, split: str | None) -> Iterator[Row | BadRow]:
+def _stream_rows(path: Path, fields: FieldMap | None, split: str | None) -> Iterator[Row | BadRow]:
     """The rows of one Arrow IPC stream, of the columns that are needed."""
     with arrow_errors(path, "an Arrow stream"), pa.OSFile(str(path), "rb") as file, pa.ipc.open_stream(file) as stream:
         schema = stream.schema
-        refuse_missing_columns(path, [*schema.names, *([] if split is None else ["split"])], fields)
-        columns = needed_columns(schema, fields)
+        if fields is not None:
+            refuse_missing_columns(path, [*schema.names, *([] if split is None else ["split"])], fields)
+        columns = list(schema.names) if fields is None else needed_columns(schema, fields)
         number = 1
         for batch in stream:
             yield from batch_rows(path, number, batch.select(columns))

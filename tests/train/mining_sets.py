@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from tart.documents import Document
 from tart.instructions import Instruction
-from tart_train.normal import words
+from tart.normal import words
 
 CARD = {"intent": "find it", "domain": "things", "unit": "text", "query_unit": "question", "licence_class": "open"}
 

@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tart.documents import Document
+from tart.normal import words
 from tart_train.card import Card
 from tart_train.constraint_wordings import CLAUSES, constraint_wordings
 from tart_train.constraints import KINDS, Constraint, Topic, constraint_groups, constraint_rows
 from tart_train.examples import NEGATIVE_KINDS
-from tart_train.normal import words
 from tart_train.sampled import SampledQuery, SampledSet
 
 SENTENCES = (

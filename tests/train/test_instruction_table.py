@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from tart.normal import normalised
 from tart_train.card import Card
 from tart_train.dataset import Query
 from tart_train.examples import DataError
 from tart_train.instruction_table import LONGEST, InstructionTable, SetInstructions, read_instructions
-from tart_train.normal import normalised
 
 TABLE = InstructionTable.packaged()
 TRAINED = [found for found in TABLE if found.train]

@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tart import Document
+from tart.normal import normalised, text_key, words
 from tart_train.dataset import RetrievalSet
 from tart_train.examples import DataError
 from tart_train.faults import Faults
 from tart_train.instruction_table import InstructionTable, SetInstructions
 from tart_train.leakage import GRAM, EvaluationTexts, Leaks, gram_hashes
-from tart_train.normal import normalised, text_key, words
 from tart_train.set_check import Lengths, check_set
 from tart_train.set_folders import open_sets
 

@@ -16,10 +16,10 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from tart.documents import Document
+from tart.normal import words
 from tart_train.constraint_wordings import constraint_wordings
 from tart_train.examples import Example
 from tart_train.groups import Member, group_rows, some
-from tart_train.normal import words
 from tart_train.sampled import SampledSet
 
 VISIBLE_WORDS = 90

@@ -19,12 +19,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tart.documents import Document
+from tart.normal import normalised
 from tart_train.dataset import RetrievalSet
 from tart_train.examples import DataError
 from tart_train.groups import some
 from tart_train.hold_out import ASPECT_FIELD, PACKAGES, HoldOut
 from tart_train.instruction_table import InstructionTable
-from tart_train.normal import normalised
 from tart_train.polarity import package_licence, package_pairs, package_query
 from tart_train.sampled import text_key
 from tart_train.wordings import HELD_OUT_SHAPES, UNITS

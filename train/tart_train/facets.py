@@ -9,11 +9,11 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from tart.documents import Document
+from tart.normal import normalised, words
 from tart_train.examples import Example, Negative
 from tart_train.groups import Member, group_rows, some
 from tart_train.instruction_table import InstructionTable
 from tart_train.negatives import EmbeddedSet, nearest
-from tart_train.normal import normalised, words
 from tart_train.sampled import SampledQuery
 from tart_train.wordings import PLATFORM_SHAPES, PLATFORMS, SECTION_SHAPES, filled, worded
 

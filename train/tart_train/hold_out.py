@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from tart.normal import normalised
 from tart_train.examples import DataError
-from tart_train.normal import normalised
 
 TOPIC_FIELD, ASPECT_FIELD = "focus", "qtype"
 # Aspects of health topics that no training row asks for or shows.

@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tart.errors import SourceError
+from tart.normal import normalised
 from tart.readers.lines import read_bytes
 from tart.readers.rows import shown_path, shown_value
 from tart_train.card import Card
 from tart_train.dataset import Query
 from tart_train.examples import DataError, check_instructions
-from tart_train.normal import normalised
 
 Part = Literal["train", "held_out"]
 PLACEHOLDER = "{facet}"

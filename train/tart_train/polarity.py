@@ -16,11 +16,11 @@ from importlib import metadata
 from pathlib import Path
 
 from tart.documents import Document
+from tart.normal import normalised
 from tart.readers.python_source import python_documents
 from tart_train.examples import DataError, Example
 from tart_train.groups import Member, group_rows, some
 from tart_train.hold_out import PACKAGES
-from tart_train.normal import normalised
 from tart_train.sampled import text_key
 from tart_train.shelf import Shelf
 from tart_train.units import name_words

@@ -11,11 +11,11 @@ from heapq import heappush, heappushpop
 from typing import TYPE_CHECKING, Any
 
 from tart.documents import Document
+from tart.normal import normalised
 from tart_index.keys import digest
 from tart_train.card import Card
 from tart_train.families import family
 from tart_train.hold_out import HoldOut
-from tart_train.normal import normalised
 
 if TYPE_CHECKING:
     from tart_train.dataset import RetrievalSet

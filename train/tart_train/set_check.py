@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from tart.documents import Document
 from tart.errors import SourceError
+from tart.normal import text_key
 from tart.readers.fields import documents_from_rows
 from tart.readers.json_lines import json_line_rows
 from tart.readers.options import FieldMap
@@ -19,7 +20,6 @@ from tart_train.dataset import Query, RetrievalSet, query_of
 from tart_train.examples import DataError
 from tart_train.faults import Faults
 from tart_train.instruction_table import InstructionTable, SetInstructions
-from tart_train.normal import text_key
 from tart_train.qrels import judgments
 
 

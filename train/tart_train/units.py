@@ -15,11 +15,11 @@ from typing import NamedTuple
 import numpy as np
 
 from tart.documents import Document
+from tart.normal import words
 from tart_train.examples import Example
 from tart_train.groups import Member, group_rows, some
 from tart_train.hold_out import UNIT_SETS
 from tart_train.negatives import EmbeddedSet
-from tart_train.normal import words
 from tart_train.sampled import SampledQuery
 from tart_train.shelf import Shelf
 from tart_train.wordings import UNITS, worded

@@ -1,0 +1,71 @@
+"""Exact scoring: the pool streams once through a matrix product with every target."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tart.engines import Hardware
+from tart.prefetch import Prefetch
+from tart_index.selection.checkpoint import Checkpoint
+from tart_index.selection.product import Product
+from tart_index.selection.top_k import ScoreTile
+from tart_index.selection.vectors import PoolVectors
+
+
+class Scores(Protocol):
+    """What collects scores while they stream by."""
+
+    def add(self, first_target: int, first_row: int, tile: ScoreTile) -> None:
+        """Takes the scores of some targets with a block of rows."""
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """The state, from which `restore` goes on."""
+
+    def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Goes on from what `arrays` gave."""
+
+
+def score_pool(
+    vectors: PoolVectors,
+    targets: NDArray[np.float32],
+    scores: Scores,
+    hardware: Hardware,
+    checkpoint: Checkpoint | None = None,
+    on_rows: Callable[[int], None] = lambda rows: None,
+) -> None:
+    """Hands the scores of all targets with all rows to `scores`, block by block.
+
+    Blocks are always the same, so a run that was killed and goes on computes the very numbers that it would have.
+
+    Args:
+        vectors: Of the pool.
+        targets: Shape: (n_targets, dim), float32, unit rows.
+        scores: Collects.
+        hardware: Where to multiply.
+        checkpoint: Where to go on from, and to save to.
+        on_rows: Is told how many rows more are done.
+    """
+    product = Product(targets, hardware, vectors.block_rows)
+    done = 0
+    saved = checkpoint.load() if checkpoint is not None else None
+    if saved is not None:
+        done = saved[0]
+        scores.restore(saved[1])
+        on_rows(vectors.first_row(done))
+    with Prefetch(_blocks(vectors, done)) as blocks:
+        for number, block in enumerate(blocks, start=done):
+            loaded = product.load(block)
+            for first_target, tile in product.tiles(loaded):
+                scores.add(first_target, vectors.first_row(number), tile)
+            on_rows(len(block))
+            if checkpoint is not None and checkpoint.is_due():
+                checkpoint.save(number + 1, scores.arrays())
+
+
+def _blocks(vectors: PoolVectors, first: int) -> Iterator[NDArray[np.float32]]:
+    for number in range(first, vectors.blocks):
+        yield vectors.block(number)
