@@ -40,7 +40,7 @@ class Plan:
 
     def sentence(self) -> str:
         """The plan in one line."""
-        memory = f"about {self.memory_bytes / 2**20:,.0f} MiB besides the model"
+        memory = f"about {-(-self.memory_bytes // 2**20):,} MiB besides the model"
         times = [f"scoring {duration(self.scoring_seconds)}"]
         if self.embedding_seconds is not None:
             times.insert(0, f"embedding {duration(self.embedding_seconds)} (rows that are known take none)")

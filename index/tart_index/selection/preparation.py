@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
@@ -27,7 +27,6 @@ from tart_index.selection.ranking import Ranking
 from tart_index.selection.run import EvaluationCard, ModelCard, SelectionRun, fingerprint
 from tart_index.selection.sources import Reading, Rows, Source
 from tart_index.selection.stage import Silent, Stages
-from tart_index.selection.stores import SpooledExamples
 from tart_index.selection.targets import Targets, read_targets, target_vectors
 
 PoolRows: TypeAlias = Rows | IndexFolder
@@ -152,13 +151,12 @@ def prepared(asked: Asked, work: Path | None = None, stages: Stages | None = Non
     with tempfile.TemporaryDirectory(prefix="tart-select-") as temporary:
         folder = work or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        preparation = _preparation(asked, folder, stages or Silent())
         try:
-            yield preparation
+            preparation = _preparation(asked, folder, stages or Silent())
+            with closing(preparation.pool.examples):
+                yield preparation
         finally:
-            if isinstance(preparation.pool.examples, SpooledExamples):
-                preparation.pool.examples.close()
-                (folder / _SPOOL).unlink(missing_ok=True)
+            (folder / _SPOOL).unlink(missing_ok=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,9 @@ class ExampleStore(Protocol):
 
     def __getitem__(self, row: int, /) -> Example: ...
 
+    def close(self) -> None:
+        """Lets go of files."""
+
 
 class SpooledExamples:
     """Rows in a file of JSON lines, each found by its offset. Make one with `spool`."""
@@ -87,6 +90,9 @@ class KeptExamples:
         values = self._rows[row]
         return example_from_row({"text": values} if isinstance(values, str) else values, self._layout, row)
 
+    def close(self) -> None:
+        """Has no file."""
+
 
 class IndexExamples:
     """Documents of an index: the text is the input; task and target are metadata.
@@ -118,6 +124,9 @@ class IndexExamples:
         names = (self._fields.task,) if self._fields.task else _TASKS
         value = next((metadata[name] for name in names if metadata.get(name) is not None), None)
         return None if value is None else str(value)
+
+    def close(self) -> None:
+        """The index is memory-mapped."""
 
     def _target_names(self) -> tuple[str, ...]:
         return self._fields.target or _TARGETS

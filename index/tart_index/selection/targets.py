@@ -60,10 +60,10 @@ def read_targets(source: Source, reading: Reading) -> Targets:
             raise SourceError(f"the target {source.name} has more than {MAX_TARGETS:,} examples; give a sample of them")
         examples.append(example)
     if account.layout is None or not examples:
-        skipped = f": all {account.skipped:,} rows were skipped, the first because: {account.messages[0]}"
-        raise SourceError(
-            f"the target {source.name} has no examples{skipped if account.skipped else ''}; wanted 1 to {MAX_TARGETS:,}"
+        skipped = (
+            f"; {account.skipped:,} rows were skipped, the first: {account.messages[0]}" if account.skipped else ""
         )
+        raise SourceError(f"the target {source.name} has no examples; wanted 1 to {MAX_TARGETS:,}{skipped}")
     notes = [f"target {source.name}: {len(examples):,} examples; {account.layout.sentence()}"]
     if account.skipped:
         notes.append(f"target {source.name}: {account.skipped:,} rows skipped, the first: {account.messages[0]}")

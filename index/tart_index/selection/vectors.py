@@ -19,20 +19,20 @@ class PoolVectors:
     Args:
         parts: Arrays of shape (part count, dim), float32; may be memory-mapped.
         alive: For each part the rows that count, ascending; None: all of all parts.
-        block: The most rows in a block.
+        block: The most rows in a block; `BLOCK` by default.
     """
 
     def __init__(
         self,
         parts: Sequence[NDArray[np.float32]],
         alive: Sequence[NDArray[np.int64]] | None = None,
-        block: int = BLOCK,
+        block: int | None = None,
     ) -> None:
         self._parts = parts
         self._alive = alive
         counts = [len(part) for part in parts] if alive is None else [len(rows) for rows in alive]
         self._part_starts = np.cumsum([0, *counts])
-        self._starts = np.array([*range(0, len(self), block), len(self)])
+        self._starts = np.array([*range(0, len(self), block or BLOCK), len(self)])
 
     @classmethod
     def of(cls, folder: IndexFolder) -> PoolVectors:

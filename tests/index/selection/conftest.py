@@ -58,10 +58,15 @@ class HalvesEngine(CountingEngine):
         return vectors
 
 
-@pytest.fixture(scope="session")
-def halves() -> Encoder:
+def halves_encoder() -> Encoder:
     """An encoder with exact scores, of which many are equal."""
     return counting_encoder(HalvesEngine(counting_engine().tokenizer))
+
+
+@pytest.fixture(scope="session")
+def halves() -> Encoder:
+    """One for all tests."""
+    return halves_encoder()
 
 
 @pytest.fixture
