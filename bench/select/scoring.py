@@ -16,7 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,8 @@ from tart_index.selection.vectors import PoolVectors
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from reporting import Spread, table, write
 
+# By rows of the pool and name of the measurement: one mapping of figures a round.
+Found: TypeAlias = dict[int, dict[str, list[dict[str, Any]]]]
 DIM = 384
 CENTRES = 1_000
 PART = 65_536
@@ -172,7 +174,7 @@ def main() -> None:
         print(json.dumps(measure(given.measure, given.folder, given.k, given.deft)))
         return
     names = ("top k", "best target", "IndexFlatIP", "faiss.knn")
-    found: dict[int, dict[str, list[dict[str, Any]]]] = {}
+    found: Found = {}
     deft: dict[str, Any] = {}
     for rows in given.rows:
         with tempfile.TemporaryDirectory() as name:
@@ -183,7 +185,7 @@ def main() -> None:
     report(given, found, deft)
 
 
-def report(given: argparse.Namespace, found: dict[int, dict[str, list[dict[str, Any]]]], deft: dict[str, Any]) -> None:
+def report(given: argparse.Namespace, found: Found, deft: dict[str, Any]) -> None:
     """Writes Markdown and JSON."""
     largest = given.rows[-1]
     lines = []
@@ -199,8 +201,8 @@ def report(given: argparse.Namespace, found: dict[int, dict[str, list[dict[str, 
     body = (
         f"{given.targets:,} targets, top {given.k}, vectors of {DIM} float32 around {CENTRES:,} centres, "
         f"{given.rounds} rounds in turn, every measurement in a process of its own. TART's times include reading the "
-        f"parts from disk (the page cache holds them); FAISS's do not include bringing the pool into memory. Peak memory "
-        "is the process's own with its libraries, without pages of mapped files.\n\n"
+        "parts from disk (the page cache holds them); FAISS's do not include bringing the pool into memory. Peak "
+        "memory is the process's own, without pages of mapped files.\n\n"
         + table(["", "seconds", "of IndexFlatIP", "peak MiB"], lines)
         + f"\n\nThe sums of all {given.targets * given.k:,} scores agree to a millionth: {'yes' if exact else 'NO'}."
     )
@@ -210,9 +212,7 @@ def report(given: argparse.Namespace, found: dict[int, dict[str, list[dict[str, 
     write(Path(__file__).parent, "Scoring a pool exactly", body, figures, given.name)
 
 
-def deft_text(
-    given: argparse.Namespace, found: dict[int, dict[str, list[dict[str, Any]]]], deft: dict[str, Any]
-) -> str:
+def deft_text(given: argparse.Namespace, found: Found, deft: dict[str, Any]) -> str:
     """What DEFT's index costs, and what that would be for larger pools."""
     rows = min(given.deft, given.rows[-1])
     exact = Spread.of([one["seconds"] for one in found[given.rows[-1]]["top k"]]).median / given.rows[-1]

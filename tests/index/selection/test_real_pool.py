@@ -20,7 +20,7 @@ def test_every_row_of_the_pool_is_an_example() -> None:
     account = ReadAccount()
     tasks: Counter[str | None] = Counter(one.task for one in Source.of(POOL, "pool").examples(Reading(), account))
     assert tasks.total() == 51_359
-    assert len(tasks) == 283
+    assert len(tasks) == 265
     assert account.layout is not None
     assert account.layout.sentence() == (
         "layout pairs: input from input, target from target, task from task, id from _id"
