@@ -185,9 +185,7 @@ def body_of(outcome: Outcome, arguments: argparse.Namespace) -> tuple[str, dict[
         f"**{len(done):,} of {len(switches):,} switches done, {len(busy.failed)} requests failed, {len(busy.mixed)} "
         "replies of mixed versions.**\n\n"
         f"A switch took {took:.0f} ms under that load.\n\n"
-        + table(
-            ["searches", "answered", "failed", "mixed", "versions seen", "p50 ms", "p99 ms", "longest ms"], searches
-        )
+        + table(["searches", "answered", "failed", "mixed", "versions", "p50 ms", "p99 ms", "longest ms"], searches)
         + "\n\n"
         + table(["the service's process", "before", "after"], held)
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Executor, Future
+from functools import partial
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from tart.encoder import Encoder
@@ -64,7 +65,8 @@ class SearchJob:
     def __init__(self, searcher: AnySearcher, requests: Sequence[SearchRequest]) -> None:
         self.searcher = searcher
         self.requests = requests
-        self.prepared: Prepared[list[PreparedRequest | QueryError]] = Prepared(self._prepare)
+        # No method of this job: a cycle of references would keep a version's memory maps open until it is collected.
+        self.prepared = Prepared(partial(_prepared, searcher, requests))
         self.encoder = plain(searcher).encoder
         self.tokens = sum(self._estimate(request) for request in requests)
         self.budget = self.encoder.token_budget
@@ -88,15 +90,6 @@ class SearchJob:
     def _estimate(self, request: SearchRequest) -> int:
         query = estimated_tokens(len(request.query) + len(request.instruction or ""), self.encoder)
         return query if isinstance(self.searcher, Searcher) else query + self.searcher.depth * _TOKENS_PER_PAIR
-
-    def _prepare(self) -> list[PreparedRequest | QueryError]:
-        return [self._prepared(request) for request in self.requests]
-
-    def _prepared(self, request: SearchRequest) -> PreparedRequest | QueryError:
-        try:
-            return self.searcher.prepare(request)
-        except QueryError as error:
-            return error
 
 
 class EmbedJob:
@@ -160,3 +153,15 @@ def plain(searcher: AnySearcher) -> Searcher:
 def estimated_tokens(characters: int, encoder: Encoder) -> int:
     """Tokens that the model will read of a text of so many characters, about."""
     return min(encoder.max_length, characters // _CHARACTERS_PER_TOKEN + _SPECIAL_TOKENS)
+
+
+def _prepared(searcher: AnySearcher, requests: Sequence[SearchRequest]) -> list[PreparedRequest | QueryError]:
+    """The requests tokenised, or what is wrong with them."""
+    return [_prepared_one(searcher, request) for request in requests]
+
+
+def _prepared_one(searcher: AnySearcher, request: SearchRequest) -> PreparedRequest | QueryError:
+    try:
+        return searcher.prepare(request)
+    except QueryError as error:
+        return error

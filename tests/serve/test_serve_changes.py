@@ -35,7 +35,7 @@ def test_a_running_service_follows_its_folder_and_takes_writes(
     code_folder: Path, encoder: Encoder, tmp_path: Path
 ) -> None:
     folder = Path(shutil.copytree(code_folder, tmp_path / "code"))
-    process = start(str(folder), "--port", "0", "--allow-writes", "--reload-interval", "0.05")
+    process = start(str(folder), "--port", "0", "--allow-writes", "--reload-interval", "0.05", "--log-level", "warning")
     try:
         assert process.stdout is not None
         port = re.search(r"http://127\.0\.0\.1:(\d+)/docs", process.stdout.readline())

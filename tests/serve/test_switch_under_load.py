@@ -137,8 +137,11 @@ def test_versions_that_nobody_holds_are_closed(tmp_path: Path, counting: Encoder
 
     counts, (before, after) = asyncio.run(run())
     assert counts == ({"409": turns // 2, "unchanged": turns // 2} if broken else {"switched": turns})
-    assert after == before
-    assert 0 < after[1] <= 2 * 5
+    # A version has two parts of five maps and three handles each. The one in service is open, and perhaps those of the
+    # last batches in the model's threads; never one for each switch.
+    versions = 4
+    assert 0 < after[1] <= versions * 10
+    assert after[0] <= before[0] + versions * 6
 
 
 def test_a_request_in_flight_keeps_its_version_open_and_no_longer(
