@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 
 from tart import Reranker, __version__
 from tart_index import Searcher
@@ -119,6 +120,8 @@ def routed_app() -> GuardedApp:
     )
     for routes in ROUTES:
         app.include_router(routes.router)
+    every = (route for routes in ROUTES for route in routes.router.routes)
+    app.state.api_routes = [route for route in every if isinstance(route, APIRoute)]
     return app
 
 

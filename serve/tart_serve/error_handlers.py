@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -40,7 +42,15 @@ async def _refused(request: Request, error: Exception) -> Response:
     if isinstance(error, Refusal):
         return error_response(request, error)
     assert isinstance(error, HTTPException)
-    return error_response(request, Refusal(error.status_code, _words(request, error), headers=error.headers))
+    headers = {"Allow": allowed_methods(request)} if error.status_code == 405 else error.headers
+    return error_response(request, Refusal(error.status_code, _words(request, error), headers=headers))
+
+
+def allowed_methods(request: Request) -> str:
+    """The methods of every route at the path of a request; Starlette itself names those of the first."""
+    routes: Iterable[APIRoute] = request.app.state.api_routes
+    found = (route.methods or () for route in routes if route.path_regex.match(request.url.path))
+    return ", ".join(sorted(set[str]().union(*found)))
 
 
 def _words(request: Request, error: HTTPException) -> str:

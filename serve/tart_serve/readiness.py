@@ -9,6 +9,7 @@ import time
 
 from tart.errors import IndexFolderError
 from tart_index.folder import read_manifest
+from tart_serve.caller import own_task
 from tart_serve.canary import CanaryError, send_canary
 from tart_serve.engine import Engine
 from tart_serve.refusal import Refusal
@@ -85,7 +86,7 @@ class Readiness:
         started = time.perf_counter()
         # A probe that comes while the last one's canaries still wait joins them, so that probes never pile up.
         if self._canaries is None or self._canaries.done():
-            self._canaries = asyncio.create_task(self._send_canaries())
+            self._canaries = own_task(self._send_canaries())
             self._canaries.add_done_callback(_note_outcome)
         try:
             await asyncio.wait_for(asyncio.shield(self._canaries), self._deadline)

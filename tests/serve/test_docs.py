@@ -124,3 +124,14 @@ def test_the_document_holds_nothing_that_openapi_3_0_lacks(document: dict[str, A
 def test_the_committed_document_is_that_of_the_running_service(document: dict[str, Any]) -> None:
     file = Path(__file__).parents[2] / "docs" / "openapi.json"
     assert json.loads(file.read_text(encoding="utf-8")) == document, "run make docs"
+
+
+def test_a_refused_method_names_all_that_a_path_takes(client: TestClient) -> None:
+    for path, methods in (
+        ("/v1/search", "POST"),
+        ("/v1/models/a/b", "GET"),
+        ("/v1/indexes/code/documents/a", "DELETE, GET"),
+        ("/v1/indexes/code:reload", "GET, POST"),
+    ):
+        response = client.put(path)
+        assert (response.status_code, response.headers["allow"]) == (405, methods)

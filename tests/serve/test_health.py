@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
+from starlette.types import Message
 
 from tart import Encoder
 from tart_index import IndexFolder, Searcher
 from tart_serve import ServiceSettings, create_app
+from tart_serve.caller import Caller, working_for
 from tart_serve.service import Service
 
 
@@ -113,3 +115,19 @@ def test_a_service_can_start_again(searcher: Searcher) -> None:
         with TestClient(app) as client:
             verify(client)
             assert client.get("/readyz").status_code == 200
+
+
+def test_a_probe_that_went_away_takes_no_canary_along(client: TestClient) -> None:
+    """Probes share canaries, so these are nobody's: no caller that is gone, no deadline that is past ends them."""
+
+    async def gone() -> Message:
+        return {"type": "http.disconnect"}
+
+    async def probe() -> float:
+        caller = Caller(deadline=0.0, receive=gone)
+        await caller.receive()
+        with working_for(caller):
+            return await service_of(client).readiness.check()
+
+    assert client.portal is not None
+    assert client.portal.call(probe) > 0

@@ -19,7 +19,10 @@ from tests.serve.live_service import live_service
 schemathesis = pytest.importorskip("schemathesis", reason="schemathesis is not installed")
 requests = pytest.importorskip("requests", reason="requests is not installed")
 
-from schemathesis.specs.openapi.checks import positive_data_acceptance  # noqa: E402 (after the skip)
+from schemathesis.specs.openapi.checks import (  # noqa: E402 (after the skip)
+    allow_header_conformance,
+    positive_data_acceptance,
+)
 
 schema = schemathesis.openapi.from_path(Path(__file__).parents[2] / "docs" / "openapi.json")
 
@@ -46,4 +49,7 @@ def test_an_operation_keeps_its_word(case: Any, url: str, session: Any) -> None:
     # No schema can say all that a body must be: a query that is not blank, fields that exclude each other, a vector's
     # own length. So a body that fits its schema may be refused, with a status that the document lists.
     excluded = [positive_data_acceptance] if case.operation.method.upper() == "POST" else []
+    if case.operation.path.endswith(":reload"):
+        # Where the name of an index may end so, GET is allowed too, by the route without it.
+        excluded.append(allow_header_conformance)
     case.call_and_validate(base_url=url, session=session, excluded_checks=excluded)
