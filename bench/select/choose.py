@@ -8,7 +8,12 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+
+from bench.select.pool import PoolRow
+from bench.select.texts import KeptVectors
+from tart.engines import Hardware
 from tart_index.selection.admission import Admission, admit
+from tart_index.selection.best_target import BestTarget
 from tart_index.selection.bm25 import WordIndex, by_words
 from tart_index.selection.candidates import (
     Candidates,
@@ -20,17 +25,12 @@ from tart_index.selection.candidates import (
     target_lists,
     union_of,
 )
-from tart_index.selection.pool import Pool
-from tart_index.selection.stage import Silent
-from tart_index.selection.targets import Targets
-
-from bench.select.pool import PoolRow
-from bench.select.texts import KeptVectors
-from tart.engines import Hardware
-from tart_index.selection.best_target import BestTarget
 from tart_index.selection.examples import Example
 from tart_index.selection.options import NEIGHBOURS, SelectionOptions
+from tart_index.selection.pool import Pool
 from tart_index.selection.scoring import score_pool
+from tart_index.selection.stage import Silent
+from tart_index.selection.targets import Targets
 from tart_index.selection.top_k import TopK
 from tart_index.selection.vectors import PoolVectors
 

@@ -112,7 +112,7 @@ def serve(
 
 def _greeting(url: str, counts: Mapping[str, int], security: SecuritySettings) -> str:
     served = ", ".join(f"{name} ({count:,} documents)" for name, count in counts.items())
-    return f"serving {served} at {url} (try it: {url}/docs)\n{_curl(url, counts, security)}"
+    return f"serving {served} at {url} (search there; the API: {url}/docs)\n{_curl(url, counts, security)}"
 
 
 def _curl(url: str, names: Iterable[str], security: SecuritySettings) -> str:

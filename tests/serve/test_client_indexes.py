@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tart_serve.document_writer import WriteSettings
-from tart_serve.reloading import ReloadSettings
 
 from tart import Document, Encoder
 from tart_index import IndexFolder, Searcher
 from tart_serve import ServiceSettings, create_app
 from tart_serve.client import ConflictError, InvalidRequestError, KeyRefusedError, NotFoundError, RefusedError
+from tart_serve.document_writer import WriteSettings
+from tart_serve.reloading import ReloadSettings
 from tests.serve.client_faces import FACES, Face, served
 
 AWKWARD = "a/b c?d#e%2F%日本 \U0001f600"

@@ -33,7 +33,6 @@ ACCESS_TABLE: Final[Mapping[str, Mapping[str, Access]]] = {
     "/rerank": {"POST": Scope.READ},
     "/v1/rerank": {"POST": Scope.READ},
     "/v2/rerank": {"POST": Scope.READ},
-    "/rerank": {"POST": Scope.READ},
     "/v1/instructions": {"GET": Scope.READ},
     "/v1/select": {"POST": Scope.READ},
     "/mcp": {"POST": Scope.READ, "GET": Scope.READ, "DELETE": Scope.READ},

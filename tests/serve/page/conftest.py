@@ -89,7 +89,7 @@ class Visit:
 
     page: Any
     url: str
-    expected: list[str] = field(default_factory=lambda: ["/v1/models"])
+    expected: list[str] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
 
     def open(self, parameters: Mapping[str, Any] | None = None) -> None:
