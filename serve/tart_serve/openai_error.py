@@ -9,17 +9,13 @@ from pydantic import BaseModel, Field
 from tart_serve.refusal import Refusal
 
 _ROOTS = ("/v1/embeddings", "/v1/models", "/v1/vector_stores")
-_TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 
 
 class OpenAIErrorBody(BaseModel):
     """What went wrong."""
 
     message: str
-    type: str = Field(
-        description="`invalid_request_error`, `authentication_error`, `permission_error`, `rate_limit_error` or "
-        "`server_error`."
-    )
+    type: str = Field(description="`invalid_request_error`, `rate_limit_error` or `server_error`.")
     param: str | None = Field(description="The field to blame.")
     code: str | None = Field(
         description="`model_not_found`, `context_length_exceeded`, `rate_limit_exceeded`, or null."
@@ -55,7 +51,9 @@ def openai_status(refusal: Refusal) -> int:
 
 
 def _type(status: int) -> str:
-    return _TYPES.get(status, "invalid_request_error" if status < 500 else "server_error")
+    if status == 429:
+        return "rate_limit_error"
+    return "invalid_request_error" if status < 500 else "server_error"
 
 
 def _param(refusal: Refusal) -> str | None:

@@ -44,7 +44,7 @@ def session() -> Iterator[Any]:
 
 
 @schema.parametrize()
-@settings(max_examples=6, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=10, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 def test_an_operation_keeps_its_word(case: Any, url: str, session: Any) -> None:
     # No schema can say all that a body must be: a query that is not blank, fields that exclude each other, a vector's
     # own length. So a body that fits its schema may be refused, with a status that the document lists.

@@ -40,7 +40,8 @@ def test_it_serves_and_ends_cleanly_after_the_request_in_flight(
 ) -> None:
     process, greeting, port = running
     url = f"http://127.0.0.1:{port}"
-    assert greeting.startswith(f"serving code (30 documents) at {url} (try it: {url}/docs)\ncurl -s {url}/v1/search ")
+    said = f"serving code (30 documents) at {url} (search there; the API: {url}/docs)\ncurl -s {url}/v1/search "
+    assert greeting.startswith(said)
     with urlopen(f"{url}/healthz") as response:
         assert json.load(response) == {"status": "alive"}
     body = json.dumps({"query": "merge two dicts", "top_k": 1}).encode()
