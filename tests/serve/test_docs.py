@@ -9,8 +9,9 @@ from starlette.testclient import TestClient
 
 from tart_serve.schemas.embeddings import EmbeddingsBody
 from tart_serve.schemas.search import SearchBody
+from tart_serve.schemas.select import SelectBody
 
-BODIES = {"/v1/search": SearchBody, "/v1/embeddings": EmbeddingsBody}
+BODIES = {"/v1/search": SearchBody, "/v1/select": SelectBody, "/v1/embeddings": EmbeddingsBody}
 
 
 @pytest.fixture
@@ -39,10 +40,16 @@ def test_only_the_page_s_own_files_are_served(client: TestClient) -> None:
 
 def test_every_route_is_described(document: dict[str, Any]) -> None:
     assert document["openapi"] == "3.0.3"
-    assert set(document["paths"]) == {"/v1/search", "/v1/embeddings", "/healthz", "/readyz"}
+    assert set(document["paths"]) == {"/v1/search", "/v1/select", "/v1/embeddings", "/healthz", "/readyz"}
     operations = [operation for path in document["paths"].values() for operation in path.values()]
     assert all(operation["summary"] and operation["description"] and operation["tags"] for operation in operations)
-    assert {operation["operationId"] for operation in operations} == {"search", "embeddings", "healthz", "readyz"}
+    assert {operation["operationId"] for operation in operations} == {
+        "search",
+        "select",
+        "embeddings",
+        "healthz",
+        "readyz",
+    }
 
 
 def test_every_field_of_a_request_is_described(document: dict[str, Any]) -> None:
@@ -57,7 +64,7 @@ def test_the_examples_are_answered(client: TestClient, document: dict[str, Any])
         examples = [example["value"] for example in media["examples"].values()]
         assert examples
         for example in examples:
-            index = {"index": "code"} if path == "/v1/search" else {}
+            index = {"index": "code"} if path in {"/v1/search", "/v1/select"} else {}
             assert client.post(path, json={**example, **index}).status_code == 200
 
 
