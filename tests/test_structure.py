@@ -47,6 +47,8 @@ def test_imports_run_one_way(package: str) -> None:
         "tart_index",
         "tart_index.cli",
         "tart_index.search_cli",
+        "tart_index.select_cli",
+        "tart_index.selection",
         "tart_serve.cli",
         "tart_serve.client",
         "tart_train.data_cli",

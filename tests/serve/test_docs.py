@@ -16,10 +16,12 @@ from tart_serve.schemas.embeddings import EmbeddingsBody
 from tart_serve.schemas.mcp import RpcMessage
 from tart_serve.schemas.rerank import CohereRerankBody, JinaRerankBody, TeiRerankBody
 from tart_serve.schemas.search import SearchBody
+from tart_serve.schemas.select import SelectBody
 from tart_serve.schemas.vector_stores import StoreSearchBody
 
 BODIES = {
     "/v1/search": SearchBody,
+    "/v1/select": SelectBody,
     "/v1/embeddings": EmbeddingsBody,
     "/v1/vector_stores/{vector_store_id}/search": StoreSearchBody,
     "/v2/rerank": CohereRerankBody,
@@ -78,7 +80,7 @@ def test_the_examples_are_answered(client: TestClient, document: dict[str, Any])
         assert examples
         for example in examples:
             served = json.loads(json.dumps(example).replace(DEFAULT_MODEL, "all-MiniLM-L6-v2"))
-            index = {"index": "code"} if path == "/v1/search" else {}
+            index = {"index": "code"} if path in {"/v1/search", "/v1/select"} else {}
             response = client.post(path.replace("{vector_store_id}", "code"), json={**served, **index})
             assert response.status_code == 200, response.text
             assert "error" not in response.json()

@@ -145,7 +145,7 @@ def at_random(pool: Pool, seed: int) -> Candidates:
 def balanced(pool: Pool, seed: int) -> Candidates:
     """Rows at random, one of each task in turn; rows without a task count as one task."""
     by_task: dict[int, list[int]] = {}
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng([seed, 1])
     for place in rng.permutation(len(pool)):
         row = int(pool.by_place[place])
         by_task.setdefault(int(pool.task_of[row]), []).append(row)

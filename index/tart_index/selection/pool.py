@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -222,8 +222,3 @@ def _empty(what: str, account: ReadAccount) -> str:
     if account.skipped:
         return f"{what}: all {account.skipped:,} rows were skipped, the first because: {account.messages[0]}"
     return f"{what} is empty; wanted one row or more"
-
-
-def tasks_of(pool: Pool, rows: Iterable[int]) -> list[str | None]:
-    """The tasks of some rows."""
-    return [pool.task_name(row) for row in rows]

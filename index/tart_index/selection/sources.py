@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, cast
 
@@ -167,9 +166,3 @@ def row_json(values: Mapping[str, Any]) -> str:
         return json.dumps(dict(values), ensure_ascii=False, allow_nan=False)
     except (TypeError, ValueError) as error:
         raise SourceError(f"a row holds what JSON cannot ({error}); leave that field out of the pool") from error
-
-
-def first_of(examples: Iterator[Example]) -> tuple[Example | None, Iterator[Example]]:
-    """The first example, and all of them with it."""
-    first = next(examples, None)
-    return first, examples if first is None else chain([first], examples)
