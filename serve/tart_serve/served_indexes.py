@@ -39,8 +39,9 @@ class ServedIndex(NamedTuple):
 
     @property
     def factory(self) -> str:
-        """The structure that is searched, in FAISS's words."""
-        return "Flat"
+        """The structure that is searched, in FAISS's words; "Flat" scores every vector."""
+        structure = self.searcher.folder.manifest.structure
+        return "Flat" if structure is None else structure.factory
 
 
 class ServedIndexes:

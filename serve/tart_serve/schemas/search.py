@@ -102,7 +102,9 @@ class SearchBody(StrictBody):
         "slower and better. Only where the service was started with a reranker.",
         examples=[{"top_n": 50}],
     )
-    exact: bool = Field(default=False, description="Score every document. All search is exact today, so both are true.")
+    exact: bool = Field(
+        default=False, description="Score every document, also where the index has an approximate structure."
+    )
     include: list[Included] = Field(
         default=["title", "text", "metadata"],
         max_length=3,
@@ -153,6 +155,7 @@ class SearchBody(StrictBody):
                 score_threshold=self.score_threshold,
                 truncate=self.truncate,
                 filter=self.filter,
+                exact=self.exact,
             )
             for query in ([self.query] if isinstance(self.query, str) else self.query)
         ]

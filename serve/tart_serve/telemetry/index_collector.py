@@ -10,9 +10,6 @@ from prometheus_client.registry import Collector
 
 from tart_serve.served_indexes import ServedIndex
 
-# FAISS's word for a search that scores every vector, the only one that there is today.
-_FACTORY = "Flat"
-
 
 class IndexCollector(Collector):
     """Tells version and size of every index."""
@@ -26,7 +23,7 @@ class IndexCollector(Collector):
         info = GaugeMetricFamily("tart_index_info", "The version of an index that answers.", labels=labels)
         vectors = GaugeMetricFamily("tart_index_vectors", "Documents of that version.", labels=("name",))
         for index in self._indexes:
-            info.add_metric([index.name, index.version, index.fingerprint, _FACTORY], 1)
-            vectors.add_metric([index.name], len(index.searcher.folder))
+            info.add_metric([index.name, index.version, index.fingerprint, index.factory], 1)
+            vectors.add_metric([index.name], index.vectors)
         yield info
         yield vectors
