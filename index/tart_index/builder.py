@@ -8,16 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import NamedTuple
 
-from tart import __version__
 from tart.encoder import Encoder
 from tart.errors import IndexFolderError, QueryError, SourceError
 from tart.readers import ReadReport
 from tart_index.corpus import Corpus, content_hash
-from tart_index.manifest import Manifest, Part, StoredModel, kept_structure
+from tart_index.manifest import PROGRAM, Manifest, Part, StoredModel, kept_structure, this_moment
 from tart_index.parts import (
     PART_SIZE,
     FreshPart,
@@ -174,8 +172,8 @@ def _manifest(
 ) -> Manifest:
     return Manifest(
         version=before.version + 1 if before else 1,
-        created_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        created_by=f"tart-retrieval {__version__}",
+        created_at=this_moment(),
+        created_by=PROGRAM,
         dim=encoder.dim,
         model=StoredModel(encoder.name, encoder.fingerprint, encoder.hardware.dtype, encoder.max_length),
         input_format=encoder.input_format,

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timezone
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
 
-from tart import __version__
 from tart.documents import Document
 from tart.encoder import Encoder
 from tart.errors import SourceError
@@ -257,11 +255,7 @@ def publish_parts(
     """The next version over some parts; those of which nothing is left are dropped."""
     left = [part for part in parts if part.name not in deletions or deletions[part.name].count < part.count]
     counts = {part.name: part.count for part in left}
-    manifest = replace(
-        before,
-        version=before.version + 1,
-        created_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        created_by=f"tart-retrieval {__version__}",
+    manifest = before.successor(
         parts=tuple(left),
         deletions={name: deletion for name, deletion in deletions.items() if name in counts},
         structure=kept_structure(before, counts),

@@ -51,6 +51,7 @@ class IndexFolder:
         path: The folder.
         manifest: What was published.
         vectors: One array a part. Shape: (part count, dim), float32, unit rows; deleted rows included.
+        starts: The first row of each part, and the number of stored rows at the end. Shape: (parts + 1,), int64.
         columns: One table of metadata a part; deleted rows included.
         alive: Shape: (stored rows,), bool: rows that are not deleted; None where none is.
     """
@@ -63,7 +64,7 @@ class IndexFolder:
         self.columns = [_open_columns(path, part) for part in manifest.parts]
         self._ids = [_open_keys(path, part, IDS) for part in manifest.parts]
         self._contents = [_open_keys(path, part, CONTENTS) for part in manifest.parts]
-        self._starts = np.cumsum([0, *(part.count for part in manifest.parts)])
+        self.starts = np.cumsum([0, *(part.count for part in manifest.parts)])
         self.alive = self._alive()
 
     @classmethod
@@ -113,8 +114,8 @@ class IndexFolder:
         """
         if not 0 <= row < self.manifest.rows:
             raise IndexError(f"row {row} of {self.manifest.rows}")
-        part = int(np.searchsorted(self._starts, row, side="right")) - 1
-        return part, row - int(self._starts[part])
+        part = int(np.searchsorted(self.starts, row, side="right")) - 1
+        return part, row - int(self.starts[part])
 
     def column(self, number: int, name: str) -> Any:
         """The values of "id", "title", "text" or "metadata" (JSON) in a part; deleted rows included."""
@@ -132,7 +133,7 @@ class IndexFolder:
     def find(self, document_id: str) -> int | None:
         """The row of a document by its id, or None; deleted rows are not found."""
         wanted = id_digest(document_id)
-        for table, start in zip(self._ids, self._starts, strict=False):
+        for table, start in zip(self._ids, self.starts, strict=False):
             for inside in table.rows(wanted):
                 row = int(start) + inside
                 if self.is_alive(row) and self.document(row).id == document_id:
@@ -142,7 +143,7 @@ class IndexFolder:
     def find_content(self, document: Document) -> int | None:
         """A row, deleted or not, whose title and text are the document's, so that its vector can be taken over."""
         wanted = content_digest(document)
-        for table, start in zip(self._contents, self._starts, strict=False):
+        for table, start in zip(self._contents, self.starts, strict=False):
             for inside in table.rows(wanted):
                 return int(start) + inside
         return None
@@ -173,7 +174,7 @@ class IndexFolder:
         if not self.manifest.deletions:
             return None
         alive = np.ones(self.manifest.rows, dtype=np.bool_)
-        for number, start in enumerate(self._starts[:-1]):
+        for number, start in enumerate(self.starts[:-1]):
             alive[start + self.deleted_rows(number)] = False
         return alive
 

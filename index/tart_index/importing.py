@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tart import __version__
 from tart.documents import Document
 from tart.encoder import Encoder
 from tart.errors import IndexFolderError, SourceError
 from tart.readers import ReadReport
 from tart_index.corpus import Corpus, content_hash
-from tart_index.manifest import Manifest, Part, StoredModel
+from tart_index.manifest import PROGRAM, Manifest, Part, StoredModel, this_moment
 from tart_index.parts import PART_SIZE, Progress, Quiet, part_chunks, part_identity
 from tart_index.writer import IndexWriter
 
@@ -208,8 +206,8 @@ def _write(writer: IndexWriter, documents: Sequence[Document], block: NDArray[np
 def _manifest(corpus: Corpus, encoder: Encoder, report: ReadReport, parts: Sequence[Part]) -> Manifest:
     return Manifest(
         version=1,
-        created_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        created_by=f"tart-retrieval {__version__}",
+        created_at=this_moment(),
+        created_by=PROGRAM,
         dim=encoder.dim,
         model=StoredModel(encoder.name, encoder.fingerprint, encoder.hardware.dtype, encoder.max_length),
         input_format=encoder.input_format,

@@ -6,9 +6,11 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime, timezone
 from typing import Any
 
+from tart import __version__
 from tart.errors import IndexFolderError, ModelError
 from tart.formats import InputFormat
 from tart_index.ann.stored import StoredStructure
@@ -17,6 +19,7 @@ from tart_index.stored_file import StoredFile, check_stored
 FORMAT = 1
 KIND = "tart-index"
 METRIC = "inner_product"
+PROGRAM = f"tart-retrieval {__version__}"
 VECTORS = "vectors.npy"
 DOCUMENTS = "documents.arrow"
 IDS = "ids.npy"
@@ -137,6 +140,14 @@ class Manifest:
             if deletion.count > counts.get(name, 0):
                 raise IndexFolderError(f"more rows of part {name} are deleted than it has; the index is damaged")
 
+    def successor(self, **changes: Any) -> Manifest:
+        """The next version, made now by this program.
+
+        Args:
+            changes: Fields that differ, by name.
+        """
+        return replace(self, version=self.version + 1, created_at=this_moment(), created_by=PROGRAM, **changes)
+
     @property
     def rows(self) -> int:
         """Rows that are stored, deleted ones counted."""
@@ -236,6 +247,11 @@ def kept_structure(before: Manifest | None, counts: Mapping[str, int]) -> Stored
     """
     structure = before.structure if before is not None else None
     return structure if structure is not None and structure.worth_keeping(counts) else None
+
+
+def this_moment() -> str:
+    """When a manifest is made: UTC, ISO 8601, to the second."""
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")
 
 
 def _checked_body(content: bytes) -> dict[str, Any]:

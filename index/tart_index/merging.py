@@ -5,8 +5,6 @@ from __future__ import annotations
 from itertools import pairwise
 from pathlib import Path
 
-import numpy as np
-
 from tart_index.changes import ChangeResult, copied_part, publish_parts
 from tart_index.folder import IndexFolder
 from tart_index.manifest import Manifest, Part
@@ -63,8 +61,7 @@ def _merged(folder: IndexFolder, writer: IndexWriter, run: range, part_size: int
     """The living rows of some parts, in as few parts as they fill."""
     for number in run:
         folder.verify_part(number)
-    starts = np.cumsum([0, *(part.count for part in folder.manifest.parts)])
-    rows = [row for row in range(int(starts[run.start]), int(starts[run.stop])) if folder.is_alive(row)]
+    rows = [row for row in range(int(folder.starts[run.start]), int(folder.starts[run.stop])) if folder.is_alive(row)]
     return [copied_part(folder, writer, rows[at : at + part_size], used) for at in range(0, len(rows), part_size)]
 
 

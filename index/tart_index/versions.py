@@ -6,7 +6,6 @@ import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,7 +14,7 @@ from tart_index.ann.stored import ANN
 from tart_index.files import writing
 from tart_index.folder import DELETIONS, PARTS, IndexFolder, read_manifest
 from tart_index.keys import document_digest
-from tart_index.manifest import Manifest
+from tart_index.manifest import Manifest, this_moment
 from tart_index.writer import KEPT_VERSIONS, IndexWriter, refuse_foreign, stored_versions, version_file
 
 
@@ -66,8 +65,7 @@ def restore(path: Path, number: int, *, keep: int = KEPT_VERSIONS) -> Manifest:
         published, old = read_manifest(path), read_version(path, number)
         for _ in IndexFolder(path, old).verify():
             pass
-        now = datetime.now(timezone.utc).isoformat(timespec="seconds")
-        manifest = replace(old, version=published.version + 1, created_at=now)
+        manifest = replace(old, version=published.version + 1, created_at=this_moment())
         if manifest.fingerprint == published.fingerprint:
             return published
         writer.publish(manifest, keep)

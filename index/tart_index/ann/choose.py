@@ -60,11 +60,10 @@ def factories(rows: int, dim: int, wanted: Wanted) -> list[str]:
         return [] if wanted.factory == EXACT else [wanted.factory]
     if rows * dim <= _SMALL:
         return []
-    fitting = [
-        f for f in _candidates(rows, dim) if wanted.memory is None or estimated_bytes(f, rows, dim) <= wanted.memory
-    ]
+    sizes = {factory: estimated_bytes(factory, rows, dim) for factory in _candidates(rows, dim)}
+    fitting = [factory for factory, size in sizes.items() if wanted.memory is None or size <= wanted.memory]
     if not fitting:
-        least = min(estimated_bytes(f, rows, dim) for f in _candidates(rows, dim))
+        least = min(sizes.values())
         raise IndexFolderError(
             f"the smallest structure over {rows:,} vectors of {dim} takes about {least / 2**20:,.0f} MiB, "
             f"{(wanted.memory or 0) / 2**20:,.0f} MiB are allowed; allow more, or search exactly: --structure exact"
@@ -80,13 +79,13 @@ def lists_for(rows: int) -> int:
 
 def sample_size(factory: str, rows: int) -> int:
     """Vectors that a structure is trained on."""
-    lists = int(factory.partition("IVF")[2].partition(",")[0] or 0) if "IVF" in factory else 0
-    return min(rows, max(65_536, _PER_LIST * lists))
+    return min(rows, max(65_536, _PER_LIST * _lists_of(factory)))
 
 
 def estimated_bytes(factory: str, rows: int, dim: int) -> int:
     """About what a structure takes, from its factory string."""
-    return round(rows * sum(_bytes_of(layer, dim) for layer in _layers(factory)) + _fixed_bytes(factory, dim))
+    layers = sum(_bytes_of(layer.strip(), dim) for layer in factory.split(","))
+    return round(rows * layers + _lists_of(factory) * dim * 4)
 
 
 def _candidates(rows: int, dim: int) -> Iterator[str]:
@@ -100,13 +99,9 @@ def _candidates(rows: int, dim: int) -> Iterator[str]:
         yield f"IVF{lists},SQ8"
 
 
-def _layers(factory: str) -> list[str]:
-    return [layer for part in factory.split(",") for layer in [part.strip()] if layer]
-
-
 def _bytes_of(layer: str, dim: int) -> float:
     """Of one vector in one layer."""
-    inner = layer.removeprefix("Refine(").removesuffix(")") if layer.startswith("Refine(") else layer
+    inner = layer.removeprefix("Refine(").removesuffix(")")
     if inner.startswith("IVF"):
         return _ROW_NUMBER
     if inner.startswith("HNSW"):
@@ -123,6 +118,6 @@ def _bytes_of(layer: str, dim: int) -> float:
     return 4 * dim if inner == "Flat" else 0
 
 
-def _fixed_bytes(factory: str, dim: int) -> int:
-    lists = int(factory.partition("IVF")[2].partition(",")[0] or 0) if "IVF" in factory else 0
-    return lists * dim * 4
+def _lists_of(factory: str) -> int:
+    """Inverted lists of a factory string; 0 for none."""
+    return int(factory.partition("IVF")[2].partition(",")[0] or 0)

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from tart.errors import IndexFolderError
 from tart_index.ann.choose import sample_size
 from tart_index.ann.effort import Layers
-from tart_index.ann.rows import gather
 from tart_index.ann.search import structure_file
 from tart_index.exact import import_faiss
 from tart_index.files import sync, writing
 from tart_index.folder import IndexFolder
+from tart_index.gather import gather
 
 _HNSW_BUILD_EFFORT = 80
 
@@ -56,7 +56,7 @@ def make(folder: IndexFolder, factory: str, *, threads: int, seed: int, progress
     progress.stage(f"training {factory} on {len(sample):,} vectors")
     try:
         if not index.is_trained:
-            index.train(_sampled(folder, sample))
+            index.train(gather(folder.vectors, folder.starts, sample))
     except RuntimeError as error:
         raise IndexFolderError(
             f"FAISS cannot train {factory!r} on {len(sample):,} vectors: {_reason(error)}"
@@ -117,11 +117,6 @@ def sample_rows(rows: int, size: int, seed: int) -> NDArray[np.int64]:
     rng = np.random.default_rng(seed)
     drawn: NDArray[np.int64] = np.sort(rng.choice(rows, size=min(size, rows), replace=False))
     return drawn
-
-
-def _sampled(folder: IndexFolder, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-    starts = np.cumsum([0, *(len(part) for part in folder.vectors)])
-    return gather(folder.vectors, starts, rows)
 
 
 def _reason(error: RuntimeError) -> str:

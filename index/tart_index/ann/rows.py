@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -69,19 +67,3 @@ class CoveredRows:
             if target >= 0:
                 mask[target : target + end - start] = True
         return mask if allowed is None else mask & allowed
-
-
-def gather(parts: Any, starts: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Vectors of some rows, wherever they lie. Shape: (len(rows), dim), float32.
-
-    Args:
-        parts: One array a part.
-        starts: First row of each part, and the number of all rows at the end.
-        rows: In any order.
-    """
-    part = np.searchsorted(starts, rows, side="right") - 1
-    vectors = np.empty((len(rows), parts[0].shape[1]), dtype=np.float32)
-    for number in np.unique(part):
-        here = part == number
-        vectors[here] = parts[number][rows[here] - starts[number]]
-    return vectors

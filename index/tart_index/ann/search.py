@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from tart.errors import IndexFolderError
 from tart_index.ann.effort import Layers, Parameters
-from tart_index.ann.rows import CoveredRows, gather
+from tart_index.ann.rows import CoveredRows
 from tart_index.ann.stored import ANN, StoredStructure
 from tart_index.exact import ExactSearch, Neighbours, import_faiss, merge
 from tart_index.files import check_content
 from tart_index.folder import IndexFolder
+from tart_index.gather import gather
 
 # Below so many numbers, scoring every allowed row is faster than any structure.
 _EXACT_NUMBERS = 2_000_000
@@ -46,9 +47,12 @@ class ApproximateSearch:
         self._structure = structure
         self._rows = CoveredRows(structure, folder.manifest)
         self._parts = folder.vectors
-        self._starts = np.cumsum([0, *(len(part) for part in folder.vectors)])
+        self._starts = folder.starts
         self._exact = ExactSearch(folder.vectors, threads)
         self._fresh = ExactSearch([folder.vectors[number] for number in self._rows.fresh], threads)
+        empty = np.empty(0, dtype=np.int64)
+        ranges = [np.arange(self._starts[number], self._starts[number + 1]) for number in self._rows.fresh]
+        self._fresh_rows = np.concatenate([empty, *ranges])
         self._threads = threads
 
     def search(self, queries: NDArray[np.float32], k: int, allowed: NDArray[np.bool_] | None = None) -> Neighbours:
@@ -109,7 +113,7 @@ class ApproximateSearch:
         return self._exact.search(queries, k, self._rows.of_version(allowed, int(self._starts[-1])))
 
     def _search_fresh(self, queries: NDArray[np.float32], k: int, allowed: NDArray[np.bool_] | None) -> Neighbours:
-        rows = np.concatenate([np.arange(self._starts[n], self._starts[n + 1]) for n in self._rows.fresh])
+        rows = self._fresh_rows
         found = self._fresh.search(queries, k, None if allowed is None else allowed[rows])
         return Neighbours(found.scores, rows[found.rows])
 

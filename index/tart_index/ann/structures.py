@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import shutil
 import time
-from dataclasses import replace
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tart import __version__
 from tart.errors import IndexFolderError
 from tart_index.ann.choose import Wanted, estimated_bytes, factories
 from tart_index.ann.making import MakingProgress, QuietMaking, make, sample_rows, write
-from tart_index.ann.rows import gather
 from tart_index.ann.stored import StoredStructure, structure_name
 from tart_index.ann.tuning import DEPTHS, Truth, Tuned, tune
 from tart_index.exact import ExactSearch
 from tart_index.files import stored
 from tart_index.folder import IndexFolder
+from tart_index.gather import gather
 from tart_index.manifest import Manifest
 from tart_index.writer import KEPT_VERSIONS, IndexWriter
 
@@ -102,8 +99,7 @@ def measure_exactly(
     if queries is None:
         own = sample_rows(rows, wanted.queries, wanted.seed + 1)
         np.random.default_rng(wanted.seed).shuffle(own)
-        starts = np.cumsum([0, *(len(part) for part in folder.vectors)])
-        queries = gather(folder.vectors, starts, own)
+        queries = gather(folder.vectors, folder.starts, own)
     else:
         queries, own = queries[: wanted.queries], own[: wanted.queries]
     progress.stage(f"searching {len(queries):,} queries exactly")
@@ -175,12 +171,6 @@ def _without(writer: IndexWriter, manifest: Manifest, keep: int) -> StructureRes
 
 
 def _publish(writer: IndexWriter, before: Manifest, structure: StoredStructure | None, keep: int) -> Manifest:
-    manifest = replace(
-        before,
-        version=before.version + 1,
-        created_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        created_by=f"tart-retrieval {__version__}",
-        structure=structure,
-    )
+    manifest = before.successor(structure=structure)
     writer.publish(manifest, keep)
     return manifest

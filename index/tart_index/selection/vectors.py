@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tart_index.folder import IndexFolder
+from tart_index.gather import gather
 
 BLOCK = 2_048
 
@@ -39,8 +40,7 @@ class PoolVectors:
         """The vectors of an index; deleted documents do not count."""
         if folder.alive is None:
             return cls(folder.vectors)
-        bounds = np.cumsum([0, *(len(part) for part in folder.vectors)])
-        alive = [np.flatnonzero(folder.alive[a:b]) for a, b in pairwise(bounds.tolist())]
+        alive = [np.flatnonzero(folder.alive[a:b]) for a, b in pairwise(folder.starts.tolist())]
         return cls(folder.vectors, alive)
 
     def __len__(self) -> int:
@@ -83,10 +83,4 @@ class PoolVectors:
 
     def rows(self, wanted: NDArray[np.int64]) -> NDArray[np.float32]:
         """A copy of some rows, ascending. Shape: (len(wanted), dim), float32."""
-        part_of = np.searchsorted(self._part_starts, wanted, side="right") - 1
-        found = np.empty((len(wanted), self.dim), np.float32)
-        for part in np.unique(part_of):
-            here = part_of == part
-            inside = wanted[here] - self._part_starts[part]
-            found[here] = self._parts[part][inside if self._alive is None else self._alive[part][inside]]
-        return found
+        return gather(self._parts, self._part_starts, wanted, self._alive)
