@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import ipaddress
 import socket
+import struct
+import sys
 from typing import NamedTuple
 
 from tart.errors import TartError
+
+# Linux's number for it, which Python does not name (asm-generic/socket.h).
+_SO_ATTACH_FILTER = 26
+# Classic BPF over a TCP segment, (code, jump if true, jump if false, constant) each: byte 13 holds the flags; a segment
+# with SYN is dropped, any other passes (linux/filter.h).
+_DROP_SYN = ((0x30, 0, 0, 13), (0x45, 0, 1, 0x02), (0x06, 0, 0, 0), (0x06, 0, 0, 0xFFFFFFFF))
 
 
 class Address(NamedTuple):
@@ -62,6 +71,28 @@ def listen(address: Address) -> socket.socket:
         raise TartError(_refused(address, error)) from error
     listener.setblocking(False)
     return listener
+
+
+def take_no_more(listener: socket.socket) -> bool:
+    """Lets no new connection begin, while those that have begun are still accepted.
+
+    Whoever is in the queue of a socket that is closed is cut off, though its request may be on the way. So the queue
+    is first made to end: the kernel ignores who knocks now, lets handshakes under way be finished, and the queue can
+    be emptied. A client that was ignored knocks again a second later, and is then told that nobody listens.
+
+    Returns:
+        Whether the system can do so: Linux can.
+    """
+    if not sys.platform.startswith("linux"):
+        return False
+    code = b"".join(struct.pack("HBBI", *step) for step in _DROP_SYN)
+    buffer = ctypes.create_string_buffer(code, len(code))
+    program = struct.pack("HP", len(_DROP_SYN), ctypes.addressof(buffer))
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, program)
+    except OSError:
+        return False
+    return True
 
 
 def base_url(listener: socket.socket) -> str:

@@ -16,6 +16,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from tart_serve.door import Door
+from tart_serve.listening import take_no_more
 from tart_serve.service import Service
 from tart_serve.slow_clients import guarded_protocol
 from tart_serve.telemetry.json_log import configure_logging
@@ -25,7 +26,8 @@ from tart_serve.telemetry.json_log import configure_logging
 _SWITCH_SECONDS = 0.0005
 # A caller's answer, or its 504, comes within the service's own timeout; what is left is for writing it.
 _EXTRA_SECONDS = 5
-# Those who come now are told to go elsewhere, until it is quiet or this has passed; then no connection is taken.
+# Those who come now are told to go elsewhere, until it is quiet or this has passed; then no connection may begin, and
+# those that had begun are told so too, until it is quiet or this has passed once more.
 _LINGER_SECONDS = 1.0
 _QUIET_SECONDS = 0.2
 _TICK_SECONDS = 0.05
@@ -79,16 +81,24 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Answers whoever was let in, and only then closes connections."""
         if self._door is not None:
-            await self._drain(self._door)
+            await self._drain(self._door, sockets or [])
         await super().shutdown(sockets)
 
-    async def _drain(self, door: Door) -> None:
-        started = time.monotonic()
-        while not self.force_exit:
+    async def _drain(self, door: Door, sockets: list[socket.socket]) -> None:
+        ends = time.monotonic() + door.timeout + _EXTRA_SECONDS
+        await self._linger(door)
+        for listener in sockets:
+            take_no_more(listener)
+        await self._linger(door)
+        while door.inside and time.monotonic() < ends and not self.force_exit:
             await asyncio.sleep(_TICK_SECONDS)
-            passed = time.monotonic() - started
-            lingered = door.quiet >= _QUIET_SECONDS or passed >= _LINGER_SECONDS
-            if (lingered and not door.inside) or passed >= door.timeout + _EXTRA_SECONDS:
+
+    async def _linger(self, door: Door) -> None:
+        """Waits until no request has come for a moment, but not for long."""
+        begun = time.monotonic()
+        while (passed := time.monotonic() - begun) < _LINGER_SECONDS and not self.force_exit:
+            await asyncio.sleep(_TICK_SECONDS)
+            if min(door.quiet, passed) >= _QUIET_SECONDS:
                 break
 
 
