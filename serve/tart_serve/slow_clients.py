@@ -8,10 +8,13 @@ as soon as a head is whole. Time for bodies is `BodyDeadlineMiddleware`'s affair
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from tart_serve.refusal import TITLES
+from tart_serve.security.reply_headers import EARLY
 from tart_serve.security.settings import ClientLimits
 from tart_serve.telemetry.metrics import ServiceMetrics
 
@@ -29,7 +32,7 @@ class GuardedProtocol(AutoHTTPProtocol):  # type: ignore[valid-type, misc]
         """A client has come; its first head is awaited."""
         super().connection_made(transport)
         if len(self.connections) > self.limits.max_connections:
-            self._turn_away("connections", 503, "Retry-After: 1\r\n")
+            self._turn_away("connections", 503, {"Retry-After": "1"})
             return
         self._start_clock()
 
@@ -83,13 +86,14 @@ class GuardedProtocol(AutoHTTPProtocol):  # type: ignore[valid-type, misc]
             self._bell.cancel()
             self._bell = None
 
-    def _turn_away(self, reason: str, status: int, headers: str = "") -> None:
+    def _turn_away(self, reason: str, status: int, headers: Mapping[str, str] = MappingProxyType({})) -> None:
         """Ends the connection, with a status where no reply is under way."""
         self._stop_clock()
         self.metrics.rejected(reason)
         if self._is_between_requests():
-            reply = f"HTTP/1.1 {status} {TITLES[status]}\r\n{headers}Content-Length: 0\r\nConnection: close\r\n\r\n"
-            self.transport.write(reply.encode())
+            told = {**headers, "Content-Length": "0", "Connection": "close", **EARLY}
+            lines = [f"HTTP/1.1 {status} {TITLES[status]}", *(f"{name}: {value}" for name, value in told.items())]
+            self.transport.write("\r\n".join([*lines, "", ""]).encode())
         self.transport.close()
 
 

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp
 from tart.errors import TartError
 from tart_index import Searcher
 from tart_serve import ServiceSettings, create_app
+from tart_serve.security.reply_headers import ALWAYS
 from tart_serve.security.settings import ClientLimits
 from tart_serve.service import Service
 from tart_serve.slow_clients import guarded_protocol
@@ -97,7 +98,11 @@ def serving(searcher: Searcher) -> Iterator[Serving]:
 )
 def test_a_head_that_does_not_come_ends_the_connection(serving: Serving, sent: bytes) -> None:
     served = serving(ClientLimits(head_seconds=SHORT, body_seconds=LONG))
-    assert served.ask(sent) == b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    head, _, body = served.ask(sent).partition(b"\r\n\r\n")
+    status, *headers = head.decode().split("\r\n")
+    assert (status, body) == ("HTTP/1.1 408 Request Timeout", b"")
+    assert headers[:2] == ["Content-Length: 0", "Connection: close"]
+    assert {f"{name}: {value}" for name, value in ALWAYS.items()} <= set(headers)
     assert served.refused("slow_head")
 
 

@@ -26,6 +26,9 @@ ALWAYS: Final = {
     "X-Frame-Options": "DENY",
 }
 
+# Of a reply that no route and no middleware writes: one by the protocol itself.
+EARLY: Final = {**ALWAYS, "Content-Security-Policy": DATA_POLICY, "Cache-Control": "no-store"}
+
 
 class ReplyHeadersMiddleware:
     """Adds what a route has not set by itself."""
