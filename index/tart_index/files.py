@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -53,14 +53,20 @@ def check_content(file: Path, wanted: StoredFile) -> None:
         raise IndexFolderError(f"{file}: its bytes have changed since it was written; build the index anew")
 
 
-def open_array(file: Path, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
+def open_array(file: Path, shape: tuple[int, ...], dtype: DTypeLike, mode: Literal["r", "c"] = "r") -> NDArray[Any]:
     """Maps an array into memory.
+
+    Args:
+        file: An array file.
+        shape: What it must have.
+        dtype: What it must hold.
+        mode: "r" to read; "c" gives an array that could be written to, though the file would not change.
 
     Raises:
         IndexFolderError: The file is missing, or is no array of this shape and number type.
     """
     try:
-        array: NDArray[Any] = np.load(file, mmap_mode="r", allow_pickle=False)
+        array: NDArray[Any] = np.load(file, mmap_mode=mode, allow_pickle=False)
     except Exception as error:
         raise IndexFolderError(f"{file}: not an array file ({error}); build the index anew") from error
     if array.dtype != dtype or array.shape != shape or not array.flags.c_contiguous:
