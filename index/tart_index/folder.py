@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -247,9 +247,7 @@ def _no_index(path: Path) -> str:
 def _open_vectors(path: Path, part: Part, manifest: Manifest) -> StoredVectors:
     file = path / PARTS / part.name / VECTORS
     check_size(file, part.files[VECTORS])
-    # What converts half precision fastest takes no array that is marked read-only.
-    mode: Literal["r", "c"] = "c" if manifest.vector_dtype == "float16" else "r"
-    return open_array(file, (part.count, manifest.dim), manifest.vector_dtype, mode)
+    return open_array(file, (part.count, manifest.dim), manifest.vector_dtype)
 
 
 def _open_documents(path: Path, part: Part) -> DocumentTable:

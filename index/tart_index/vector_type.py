@@ -17,10 +17,13 @@ def as_float32(vectors: StoredVectors) -> NDArray[np.float32]:
     """Vectors in float32: themselves where they are, else a copy; every float16 is a float32 too."""
     if vectors.dtype == np.float32:
         return vectors
-    if vectors.dtype != np.float16 or not vectors.flags.writeable:
+    if vectors.dtype != np.float16 or not vectors.size:
         return vectors.astype(np.float32)
+    import pyarrow as pa
     import torch
 
-    # torch converts in the processor's registers, numpy number by number: a fifteenth of the time.
-    converted: NDArray[np.float32] = torch.from_numpy(vectors).float().numpy()
+    # torch converts in the processor's registers, numpy number by number: a fifteenth of the time. It complains of
+    # numpy arrays that cannot be written to, such as those of a memory map, but not of Arrow's.
+    halves = pa.Array.from_buffers(pa.float16(), vectors.size, [None, pa.py_buffer(np.ascontiguousarray(vectors))])
+    converted: NDArray[np.float32] = torch.from_dlpack(halves).view(vectors.shape).float().numpy()
     return converted

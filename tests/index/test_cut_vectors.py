@@ -127,7 +127,7 @@ def test_commands_and_selections_load_the_model_cut(built: Path, tmp_path: Path)
     (tmp_path / "new.jsonl").write_text('{"id": "new", "text": "the green ocean"}\n')
     assert CliRunner().invoke(command, ["add", str(tmp_path / "i"), str(tmp_path / "new.jsonl")]).exit_code == 0
     found = CliRunner().invoke(search, [str(tmp_path / "i"), "the green ocean", "--json", "--dtype", "float32"])
-    assert json.loads(found.output)["hits"][0]["id"] == "new"
+    assert json.loads(found.output)["data"][0]["id"] == "new"
     assert (
         "64 x float32, inner_product, cut from 384" in CliRunner().invoke(command, ["info", str(tmp_path / "i")]).output
     )
