@@ -20,10 +20,10 @@ def as_float32(vectors: StoredVectors) -> NDArray[np.float32]:
     if vectors.dtype != np.float16 or not vectors.size:
         return vectors.astype(np.float32)
     import pyarrow as pa
-    import torch
+    from torch.utils.dlpack import from_dlpack
 
     # torch converts in the processor's registers, numpy number by number: a fifteenth of the time. It complains of
     # numpy arrays that cannot be written to, such as those of a memory map, but not of Arrow's.
     halves = pa.Array.from_buffers(pa.float16(), vectors.size, [None, pa.py_buffer(np.ascontiguousarray(vectors))])
-    converted: NDArray[np.float32] = torch.from_dlpack(halves).view(vectors.shape).float().numpy()
+    converted: NDArray[np.float32] = from_dlpack(halves).view(vectors.shape).float().numpy()
     return converted
