@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 
 from tart.documents import Document
 from tart.engines import Engine, Hardware, packed_bert
+from tart.engines.cut import CutEngine
 from tart.engines.sentence import SentenceEngine
-from tart.errors import QueryError
+from tart.errors import ModelError, QueryError
 from tart.formats import InputFormat, preset
 from tart.instructions import NO_INSTRUCTION, Instruction
-from tart.models import DEFAULT_MODEL, ModelFolder
+from tart.models import DEFAULT_MODEL, ModelFolder, cut_fingerprint
 from tart.prefetch import Prefetch
 from tart.tokens import Tokenizer, Tokens, first_tokens
 
@@ -41,6 +42,8 @@ class Encoder:
         self.input_format = input_format
         self.hardware = hardware
         self.fingerprint = folder.fingerprint()
+        self.matryoshka = folder.matryoshka
+        self._whole: Encoder | None = None
         self._engine = engine
         self._tokenizer = Tokenizer(engine.tokenizer, folder.max_length)
 
@@ -53,6 +56,7 @@ class Encoder:
         dtype: str | None = None,
         threads: int | None = None,
         input_format: InputFormat | str | None = None,
+        dimension: int | None = None,
     ) -> Encoder:
         """Loads a model: the shipped one, a local sentence-transformers folder, or a hub id.
 
@@ -62,9 +66,11 @@ class Encoder:
             dtype: "float32", "bfloat16" or "float16"; chosen by the hardware by default.
             threads: CPU threads; all that this process may use by default.
             input_format: A preset's name or a format; the model's own by default.
+            dimension: Cut vectors to so many numbers; see `cut`.
 
         Raises:
-            ModelError: No such model, device, number type or format, or the model is no encoder.
+            ModelError: No such model, device, number type or format, the model is no encoder, or its vectors are
+                shorter than `dimension`.
         """
         folder = ModelFolder.open(name_or_path)
         hardware = Hardware.choose(device, dtype, threads)
@@ -73,7 +79,42 @@ class Encoder:
         elif isinstance(input_format, str):
             input_format = preset(input_format)
         engine = packed_bert.PackedBert if packed_bert.supports(folder) else SentenceEngine
-        return cls(folder, engine(folder, hardware), input_format, hardware)
+        encoder = cls(folder, engine(folder, hardware), input_format, hardware)
+        return encoder if dimension is None else encoder.cut(dimension)
+
+    def cut(self, dimension: int) -> Encoder:
+        """The same model with vectors of fewer numbers: the first of its own, brought to unit length again.
+
+        Its fingerprint is another one, for so are its vectors. `uncut` is the encoder with the model's own vectors.
+
+        Args:
+            dimension: Numbers that stay; the model's own length changes nothing.
+
+        Raises:
+            ModelError: The model's vectors are shorter.
+        """
+        whole = self.uncut
+        if not 1 <= dimension <= whole.dim:
+            raise ModelError(
+                f"dimension is {dimension}, the vectors of {self.name!r} have {whole.dim} numbers; "
+                f"wanted 1 to {whole.dim}"
+            )
+        if dimension == whole.dim:
+            return whole
+        other = whole.through(lambda own: CutEngine(own, dimension))
+        other.fingerprint = cut_fingerprint(whole.fingerprint, dimension)
+        other._whole = whole
+        return other
+
+    @property
+    def uncut(self) -> Encoder:
+        """The encoder with the model's own vectors; itself where these are not cut."""
+        return self if self._whole is None else self._whole
+
+    @property
+    def trained_for_dim(self) -> bool:
+        """Whether its vectors are the model's own, or cut to a length that the model is known to be trained for."""
+        return self.uncut.dim == self.dim or self.dim in self.matryoshka
 
     def through(self, wrap: Callable[[Engine], Engine]) -> Encoder:
         """The same encoder with its batches run by another engine around its own: one that waits in a queue, say."""

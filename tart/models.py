@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -22,6 +23,7 @@ from tart.model_folders import (
 
 DEFAULT_MODEL = "tart-dual"
 ADAPTER_FILE = "tart_adapter.json"
+MATRYOSHKA_FILE = "tart_matryoshka.json"
 _NOT_ENCODERS = ("ForSequenceClassification", "ForCausalLM", "LMHeadModel", "ForConditionalGeneration")
 
 Pooling = Literal["mean", "cls", "other"]
@@ -40,6 +42,8 @@ class ModelFolder:
         max_length: Tokens that the model takes, special tokens counted.
         input_format: The format saved in the folder, or the preset that its name tells.
         adapter: Folder of the low-rank adapter that is merged into the weights when they are loaded, if there is one.
+        matryoshka: Lengths to which the model's vectors may be cut because it was trained for them, as far as its
+            folder says.
     """
 
     name: str
@@ -50,6 +54,7 @@ class ModelFolder:
     max_length: int
     input_format: InputFormat
     adapter: Path | None = None
+    matryoshka: tuple[int, ...] = ()
 
     @classmethod
     def open(cls, name: str) -> ModelFolder:
@@ -76,6 +81,7 @@ class ModelFolder:
             max_length=max_length_of(path, config),
             input_format=_input_format(name, folder, path),
             adapter=adapter,
+            matryoshka=_matryoshka(folder, config if adapter is None else {}),
         )
 
     def fingerprint(self) -> str:
@@ -84,6 +90,11 @@ class ModelFolder:
             return fingerprint(self.path)
         both = fingerprint(self.path) + fingerprint(self.adapter)
         return "sha256:" + hashlib.sha256(both.encode()).hexdigest()
+
+
+def cut_fingerprint(fingerprint: str, dimension: int) -> str:
+    """Stands for a model whose vectors are cut: models of one fingerprint give the same vectors."""
+    return "sha256:" + hashlib.sha256(f"{fingerprint} cut to {dimension}".encode()).hexdigest()
 
 
 def locate(name: str) -> Path:
@@ -139,6 +150,19 @@ def save_base(folder: Path, base_fingerprint: str) -> None:
     """Writes beside an adapter which base it was trained on, where `base_of` finds it."""
     body = {"version": 1, "base_fingerprint": base_fingerprint}
     (folder / ADAPTER_FILE).write_text(json.dumps(body, indent=2) + "\n", encoding="utf-8")
+
+
+def save_matryoshka(folder: Path, dimensions: Sequence[int]) -> None:
+    """Writes beside a model to which lengths its vectors may be cut, where `ModelFolder.open` finds it."""
+    body = {"version": 1, "dimensions": sorted(dimensions)}
+    (folder / MATRYOSHKA_FILE).write_text(json.dumps(body, indent=2) + "\n", encoding="utf-8")
+
+
+def _matryoshka(folder: Path, config: dict[str, Any]) -> tuple[int, ...]:
+    """What `save_matryoshka` wrote, or else what the config names under the key that model hubs know."""
+    file = folder / MATRYOSHKA_FILE
+    found = read_json(file).get("dimensions") if file.is_file() else config.get("matryoshka_dimensions")
+    return tuple(n for n in found if isinstance(n, int)) if isinstance(found, list) else ()
 
 
 def _base_fingerprint(folder: Path) -> str | None:

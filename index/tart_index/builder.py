@@ -15,7 +15,7 @@ from tart.encoder import Encoder
 from tart.errors import IndexFolderError, QueryError, SourceError
 from tart.readers import ReadReport
 from tart_index.corpus import Corpus, content_hash
-from tart_index.manifest import PROGRAM, Manifest, Part, StoredModel, kept_structure, this_moment
+from tart_index.manifest import PROGRAM, Manifest, Part, kept_structure, this_moment
 from tart_index.parts import (
     PART_SIZE,
     FreshPart,
@@ -25,8 +25,10 @@ from tart_index.parts import (
     part_chunks,
     part_identity,
     prepare_part,
+    stored_model,
     write_parts,
 )
+from tart_index.vector_type import VECTOR_TYPES, VectorType
 from tart_index.writer import KEPT_VERSIONS, IndexWriter
 
 _CHECKED_STEP = 1_000
@@ -42,6 +44,7 @@ class BuildOptions:
         replace: Build over an index that another model or input format made, or that is damaged.
         default_instruction: Applied where a query names none.
         prompts: Named instructions.
+        vector_dtype: Number type in which vectors are stored.
     """
 
     part_size: int = PART_SIZE
@@ -49,12 +52,16 @@ class BuildOptions:
     replace: bool = False
     default_instruction: str = ""
     prompts: Mapping[str, str] = field(default_factory=dict)
+    vector_dtype: VectorType = "float32"
 
     def __post_init__(self) -> None:
         if self.part_size < 1:
             raise SourceError(f"part size is {self.part_size}; wanted 1 or more documents")
         if self.keep < 1:
             raise SourceError(f"versions to keep is {self.keep}; wanted 1 or more")
+        if self.vector_dtype not in VECTOR_TYPES:
+            wanted = " or ".join(VECTOR_TYPES)
+            raise SourceError(f"vectors are to be stored as {self.vector_dtype!r}; wanted {wanted}")
         if not all(name and text.strip() for name, text in self.prompts.items()):
             raise QueryError("a named instruction needs a name and a text: NAME=TEXT")
 
@@ -93,7 +100,7 @@ def build_index(
         before = _published(writer, encoder, options)
         progress.start(_count(corpus, progress))
         report = ReadReport()
-        known = KnownVectors.of(before, encoder, out)
+        known = KnownVectors.of(before, encoder, out, options.vector_dtype)
         chunks = _prepare(corpus, report, encoder, writer, options, known)
         parts, embedded = write_parts(chunks, encoder, writer, progress)
         if not parts:
@@ -116,14 +123,29 @@ def _published(writer: IndexWriter, encoder: Encoder, options: BuildOptions) -> 
         raise IndexFolderError(f"{error}; to build over it, say --replace") from error
     if before is None or options.replace:
         return before
-    same_model = before.model.fingerprint == encoder.fingerprint
+    same_model = before.made_by(encoder.uncut.fingerprint)
     if not same_model or before.input_format.fingerprint != encoder.input_format.fingerprint:
         raise IndexFolderError(
             f"{writer.path}: was built with model {before.model.name!r} and input format {before.input_format.name!r}, "
             f"now asked for {encoder.name!r} and {encoder.input_format.name!r}; "
             "say --replace to embed everything anew, or choose another folder"
         )
+    _refuse_other_vectors(writer.path, before, encoder, options.vector_dtype)
     return before
+
+
+def _refuse_other_vectors(path: Path, before: Manifest, encoder: Encoder, vector_dtype: VectorType) -> None:
+    """Refuses vectors of another length or number type than those that are there.
+
+    Raises:
+        IndexFolderError: They differ.
+    """
+    if (before.dim, before.vector_dtype) != (encoder.dim, vector_dtype):
+        raise IndexFolderError(
+            f"{path}: holds vectors of {before.dim} numbers as {before.vector_dtype}, now asked for {encoder.dim} as "
+            f"{vector_dtype}; say --dimension {before.dim} --vector-dtype {before.vector_dtype} to go on as before, or "
+            "--replace to change all"
+        )
 
 
 def _count(corpus: Corpus, progress: Progress) -> int | None:
@@ -155,11 +177,11 @@ def _prepare(
     known: KnownVectors,
 ) -> Iterator[Part | FreshPart]:
     """Chunks of the corpus: as stored parts where they are there already, else tokenised."""
-    identity = part_identity(encoder)
+    identity = part_identity(encoder, options.vector_dtype)
     for documents in part_chunks(corpus.documents(report), options.part_size):
         name = content_hash(identity, documents)
         stored = writer.find_part(name, len(documents))
-        yield stored or prepare_part(name, documents, encoder, known)
+        yield stored or prepare_part(name, documents, encoder, known, options.vector_dtype)
 
 
 def _manifest(
@@ -175,7 +197,7 @@ def _manifest(
         created_at=this_moment(),
         created_by=PROGRAM,
         dim=encoder.dim,
-        model=StoredModel(encoder.name, encoder.fingerprint, encoder.hardware.dtype, encoder.max_length),
+        model=stored_model(encoder),
         input_format=encoder.input_format,
         parts=tuple(parts),
         default_instruction=options.default_instruction,
@@ -183,4 +205,5 @@ def _manifest(
         sources=corpus.names,
         skipped=dict(report.skipped),
         structure=kept_structure(before, {part.name: part.count for part in parts}),
+        vector_dtype=options.vector_dtype,
     )

@@ -206,6 +206,7 @@ def _store(folder: Path, sources: tuple[str, ...], existing: OnExisting, setting
         dtype=settings["dtype"] or manifest.model.dtype,
         threads=settings["threads"],
         input_format=manifest.input_format,
+        dimension=manifest.cut_dim,
     )
     with build_bar() as bar:
         return add_documents(folder, corpus, encoder, existing, keep=settings["keep"], progress=bar)

@@ -199,18 +199,20 @@ def copied_part(folder: IndexFolder, writer: IndexWriter, rows: Sequence[int], u
     stored = writer.find_part(name, len(documents))
     if stored is not None:
         return stored
-    vectors = np.stack([folder.vector(row) for row in rows])
+    vectors = np.stack([folder.vector(row) for row in rows]).astype(folder.manifest.vector_dtype, copy=False)
     truncated = np.array([folder.truncated(row) for row in rows], dtype=np.bool_)
     return writer.write_part(name, documents, vectors, truncated)
 
 
 def _fresh_parts(folder: IndexFolder, chunks: Iterable[list[Document]], encoder: Encoder) -> Iterator[FreshPart]:
-    used = {part.name for part in folder.manifest.parts}
-    known = KnownVectors(folder if manifest_identity(folder.manifest) == part_identity(encoder) else None)
+    manifest = folder.manifest
+    used = {part.name for part in manifest.parts}
+    same = manifest_identity(manifest) == part_identity(encoder, manifest.vector_dtype)
+    known = KnownVectors(folder if same else None)
     for documents in chunks:
-        name = _free_name(folder.manifest, documents, used)
+        name = _free_name(manifest, documents, used)
         used.add(name)
-        yield prepare_part(name, documents, encoder, known)
+        yield prepare_part(name, documents, encoder, known, manifest.vector_dtype)
 
 
 def _free_name(manifest: Manifest, documents: Sequence[Document], used: set[str]) -> str:

@@ -15,6 +15,7 @@ from tart_index.change_cli import COMMANDS
 from tart_index.interchange_cli import export_index, import_index
 from tart_index.read_options import read_options, reading
 from tart_index.structure_cli import make_tuned, report, sentence, structure_options, summary, tune
+from tart_index.vector_options import vector_options, warn_of_cut
 
 if TYPE_CHECKING:
     from tart_index.builder import BuildResult
@@ -38,6 +39,7 @@ for _command in (*COMMANDS, tune, report, import_index, export_index):
     "--format", "input_format", type=click.Choice(list(PRESETS)), help="Input format. [default: the model's own]"
 )
 @read_options
+@vector_options
 @click.option("--default-instruction", default="", metavar="TEXT", help="Applied where a query names none.")
 @click.option("--prompt", "prompts", multiple=True, metavar="NAME=TEXT", help="A named instruction; may be repeated.")
 @click.option("--part-size", type=click.IntRange(min=1), help="Documents in a part: what a killed build loses at most.")
@@ -59,6 +61,7 @@ def build(sources: tuple[str, ...], out: Path, as_json: bool, **settings: Any) -
     tart index build ./src --layout python --out code
     zcat dump.jsonl.gz | tart index build - --out my-index --on-error skip
     tart index build docs.jsonl --out my-index --recall 0.95 --memory 2G
+    tart index build docs.jsonl --out small --vector-dtype float16 --dimension 256
     """
     result = _build(sources, out, settings)
     asked = any(settings[name] is not None for name in ("recall", "memory", "structure"))
@@ -96,7 +99,7 @@ def info(folder: Path, as_json: bool) -> None:
         {
             "documents": f"{manifest.count:,} ({manifest.truncated:,} longer than the model takes, truncated)",
             "parts": f"{len(manifest.parts)}, {size / 2**20:,.1f} MiB",
-            "vectors": f"{manifest.dim} x float32, {body['metric']}",
+            "vectors": f"{manifest.dim} x {manifest.vector_dtype}, {body['metric']}{_cut(manifest)}",
             "search": _search(manifest),
             "model": f"{manifest.model.name} ({manifest.model.dtype}, {manifest.model.max_length} tokens)",
             "model fingerprint": manifest.model.fingerprint,
@@ -148,6 +151,7 @@ def _build(sources: Sequence[str], out: Path, settings: Mapping[str, Any]) -> Bu
         replace=settings["replace"],
         default_instruction=settings["default_instruction"],
         prompts=dict(_named(prompt) for prompt in settings["prompts"]),
+        vector_dtype=settings["vector_dtype"],
     )
     corpus = Corpus.from_sources(sources, reading(settings))
     refuse_foreign(out)
@@ -157,7 +161,9 @@ def _build(sources: Sequence[str], out: Path, settings: Mapping[str, Any]) -> Bu
         dtype=settings["dtype"],
         threads=settings["threads"],
         input_format=settings["input_format"],
+        dimension=settings["dimension"],
     )
+    warn_of_cut(encoder)
     with build_bar() as bar:
         return build_index(corpus, out, encoder, options, bar)
 
@@ -212,6 +218,10 @@ def _search(manifest: Manifest) -> str:
     added = f"; {fresh:,} newer vectors exactly" if fresh else ""
     size = f"{structure.bytes_per_vector:,.0f} bytes a vector"
     return f"{structure.factory}, recall at {best.k} {best.recall:.3f}, {size}{added}"
+
+
+def _cut(manifest: Manifest) -> str:
+    return "" if manifest.cut_dim is None else f", cut from {manifest.model.full_dim}"
 
 
 def _name(key: str) -> str:

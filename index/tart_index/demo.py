@@ -102,7 +102,7 @@ def self_check(folder: IndexFolder, encoder: Encoder, asked: Sequence[Question])
     """nDCG@10 of docstring summary -> code, without and with the instruction, closed to code and pooled."""
     rows = np.arange(len(folder))
     code = np.array([document.metadata["kind"] == "code" for document in folder.documents()])
-    vectors = np.concatenate(folder.vectors)
+    vectors = np.concatenate(folder.vectors, dtype=np.float32)
     corpora = {"closed": rows[code], "pooled": rows}
     searches = {name: ExactSearch([vectors[kept]], encoder.hardware.threads) for name, kept in corpora.items()}
     scores = []

@@ -16,6 +16,7 @@ from tart_index.exact import import_faiss
 from tart_index.files import sync, writing
 from tart_index.folder import IndexFolder
 from tart_index.table import metadata_json
+from tart_index.vector_type import as_float32
 
 SUFFIXES = (".parquet", ".npy", ".faiss")
 
@@ -37,7 +38,7 @@ def export(folder: IndexFolder, out: Path) -> list[Path]:
 
     ``.parquet`` holds id, title, text, metadata (JSON) and vector; ``.npy`` the vectors alone and ``.faiss`` a flat
     inner-product index of FAISS (the one that takes the memory of all vectors), both with the ids beside them as
-    ``FILE.ids.txt``, one JSON string a line, in the order of the rows.
+    ``FILE.ids.txt``, one JSON string a line, in the order of the rows. Vectors are written as float32.
 
     Returns:
         The files that were written.
@@ -72,7 +73,7 @@ def slices(folder: IndexFolder) -> Iterator[Slice]:
         rows = np.arange(start, start + len(vectors))
         kept = rows if folder.alive is None else rows[folder.alive[rows]]
         if len(kept):
-            yield Slice([folder.document(int(row)) for row in kept], np.asarray(vectors[kept - start]))
+            yield Slice([folder.document(int(row)) for row in kept], as_float32(vectors[kept - start]))
         start += len(vectors)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import DTypeLike, NDArray
 
 from tart.errors import IndexFolderError
@@ -54,20 +56,34 @@ def check_content(file: Path, wanted: StoredFile) -> None:
 
 
 def open_array(file: Path, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
-    """Maps an array into memory.
+    """Maps an array into memory; the array cannot be written to, and holds no file handle.
+
+    `numpy.load` would keep one for each array, and an index of a million documents has hundreds.
 
     Raises:
         IndexFolderError: The file is missing, or is no array of this shape and number type.
     """
     try:
-        array: NDArray[Any] = np.load(file, mmap_mode="r", allow_pickle=False)
+        with pa.memory_map(str(file)) as mapped:
+            content = mapped.read_buffer()
+        found, offset = _read_header(pa.BufferReader(content))
+        if found == (shape, np.dtype(dtype)):
+            return np.frombuffer(content, dtype, math.prod(shape), offset).reshape(shape)
     except Exception as error:
         raise IndexFolderError(f"{file}: not an array file ({error}); build the index anew") from error
-    if array.dtype != dtype or array.shape != shape or not array.flags.c_contiguous:
-        raise IndexFolderError(
-            f"{file}: found {array.shape} {array.dtype}; wanted {shape} {np.dtype(dtype)}; build the index anew"
-        )
-    return array
+    raise IndexFolderError(
+        f"{file}: found {found[0]} {found[1]}; wanted {shape} {np.dtype(dtype)}; build the index anew"
+    )
+
+
+def _read_header(stream: Any) -> tuple[tuple[tuple[int, ...], np.dtype[Any]], int]:
+    """Shape and number type of an array file, and where its numbers begin."""
+    if np.lib.format.read_magic(stream) != (1, 0):
+        raise ValueError("a version that this program does not write")
+    shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(stream)
+    if fortran_order and len(shape) > 1:
+        raise ValueError("columns one after the other")
+    return (shape, dtype), stream.tell()
 
 
 def write_synced(file: Path, content: bytes) -> None:

@@ -1,10 +1,10 @@
-"""The index folder on disk, format 1: published atomically, read without locks.
+"""The index folder on disk, formats 1 and 2: published atomically, read without locks.
 
 ::
 
     DIR/manifest.json                    the published version; replaced by one rename
     DIR/versions/000007.json             the last few manifests, the published one among them
-    DIR/parts/NAME/vectors.npy           (count, dim) float32 unit rows
+    DIR/parts/NAME/vectors.npy           (count, dim) float32 or float16 unit rows
     DIR/parts/NAME/documents.arrow       id, title, text, metadata (JSON), in the rows' order
     DIR/parts/NAME/columns.arrow         metadata by key and type, for filters
     DIR/parts/NAME/ids.npy               sorted digests of ids, each with its row
@@ -35,11 +35,14 @@ from tart_index.files import check_content, check_size, open_array
 from tart_index.keys import KeyTable, content_digest, id_digest
 from tart_index.manifest import COLUMNS, CONTENTS, DOCUMENTS, IDS, VECTORS, Deletion, Manifest, Part
 from tart_index.table import DocumentTable
+from tart_index.vector_type import StoredVectors, as_float32
 
 MANIFEST = "manifest.json"
 PARTS = "parts"
 VERSIONS = "versions"
 DELETIONS = "deletions"
+# Vectors whose length is taken at a time: 6 MiB of squares at 384 numbers.
+_CHECKED_ROWS = 4_096
 
 
 class IndexFolder:
@@ -50,7 +53,8 @@ class IndexFolder:
     Attributes:
         path: The folder.
         manifest: What was published.
-        vectors: One array a part. Shape: (part count, dim), float32, unit rows; deleted rows included.
+        vectors: One array a part, as it is stored: see `tart_index.vector_type`. Shape: (part count, dim), unit rows;
+            deleted rows included.
         starts: The first row of each part, and the number of stored rows at the end. Shape: (parts + 1,), int64.
         columns: One table of metadata a part; deleted rows included.
         alive: Shape: (stored rows,), bool: rows that are not deleted; None where none is.
@@ -59,7 +63,7 @@ class IndexFolder:
     def __init__(self, path: Path, manifest: Manifest) -> None:
         self.path = path
         self.manifest = manifest
-        self.vectors = [_open_vectors(path, part, manifest.dim) for part in manifest.parts]
+        self.vectors: list[StoredVectors] = [_open_vectors(path, part, manifest) for part in manifest.parts]
         self._documents = [_open_documents(path, part) for part in manifest.parts]
         self.columns = [_open_columns(path, part) for part in manifest.parts]
         self._ids = [_open_keys(path, part, IDS) for part in manifest.parts]
@@ -103,7 +107,7 @@ class IndexFolder:
             IndexError: There is no such row.
         """
         part, inside = self.locate(row)
-        vector: NDArray[np.float32] = self.vectors[part][inside]
+        vector: NDArray[np.float32] = self.vectors[part][inside].astype(np.float32, copy=False)
         return vector
 
     def locate(self, row: int) -> tuple[int, int]:
@@ -240,10 +244,10 @@ def _no_index(path: Path) -> str:
     return f"no index at {path}: it has no {MANIFEST}; give a folder that `tart index build` wrote"
 
 
-def _open_vectors(path: Path, part: Part, dim: int) -> NDArray[np.float32]:
+def _open_vectors(path: Path, part: Part, manifest: Manifest) -> StoredVectors:
     file = path / PARTS / part.name / VECTORS
     check_size(file, part.files[VECTORS])
-    return open_array(file, (part.count, dim), np.float32)
+    return open_array(file, (part.count, manifest.dim), manifest.vector_dtype)
 
 
 def _open_documents(path: Path, part: Part) -> DocumentTable:
@@ -278,8 +282,8 @@ def read_deletion(path: Path, part: Part, deletion: Deletion) -> NDArray[np.int6
     return rows
 
 
-def _check_unit_rows(part: Part, vectors: NDArray[np.float32]) -> None:
-    for start in range(0, len(vectors), 65_536):
-        norms = np.linalg.norm(vectors[start : start + 65_536], axis=1)
+def _check_unit_rows(part: Part, vectors: StoredVectors) -> None:
+    for start in range(0, len(vectors), _CHECKED_ROWS):
+        norms = np.linalg.norm(as_float32(vectors[start : start + _CHECKED_ROWS]), axis=1)
         if not np.all(np.abs(norms - 1) < 1e-3):
             raise IndexFolderError(f"part {part.name}: a vector is not of unit length; build the index anew")

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from tart_index.vector_type import StoredVectors
+
 
 def gather(
-    parts: Sequence[NDArray[np.float32]],
+    parts: Sequence[StoredVectors],
     starts: NDArray[np.int64],
     rows: NDArray[np.int64],
     counted: Sequence[NDArray[np.int64]] | None = None,
@@ -17,7 +19,7 @@ def gather(
     """A copy of the vectors of some rows. Shape: (len(rows), dim), float32.
 
     Args:
-        parts: Arrays of shape (part count, dim); may be memory-mapped.
+        parts: Arrays of shape (part count, dim), float32 or float16; may be memory-mapped.
         starts: First row of each part, and the number of all rows at the end.
         rows: In any order.
         counted: For each part the places of the rows that count, ascending; None: all do.

@@ -15,8 +15,9 @@ from tart.encoder import Encoder
 from tart.errors import IndexFolderError, SourceError
 from tart.readers import ReadReport
 from tart_index.corpus import Corpus, content_hash
-from tart_index.manifest import PROGRAM, Manifest, Part, StoredModel, this_moment
-from tart_index.parts import PART_SIZE, Progress, Quiet, part_chunks, part_identity
+from tart_index.manifest import PROGRAM, Manifest, Part, this_moment
+from tart_index.parts import PART_SIZE, Progress, Quiet, part_chunks, part_identity, stored_model
+from tart_index.vector_type import VectorType
 from tart_index.writer import IndexWriter
 
 # Vectors of the same model in another number type agree to about 0.998.
@@ -116,11 +117,13 @@ def import_vectors(
     *,
     trust: bool = False,
     part_size: int = PART_SIZE,
+    vector_dtype: VectorType = "float32",
     progress: Progress | None = None,
 ) -> ImportResult:
     """Makes an index of documents and of vectors that another program made with the same model.
 
-    Vectors are brought to unit length. Some documents of the first part are embedded anew and compared, for an index
+    Vectors are brought to unit length; where the encoder's are cut, vectors of the model's own length are cut as well.
+    Some documents of the first part are embedded anew and compared, for an index
     whose vectors another model, or another input format, made answers every query wrongly without an error.
 
     Args:
@@ -130,6 +133,7 @@ def import_vectors(
         encoder: The model that made the vectors, and that will embed the queries.
         trust: Do not compare.
         part_size: Documents in a part.
+        vector_dtype: Number type in which vectors are stored.
         progress: Is told how it goes on.
 
     Raises:
@@ -144,35 +148,39 @@ def import_vectors(
         progress.start(None)
         parts: list[Part] = []
         alike, checked = 1.0, 0
-        for documents, block in _paired(corpus.documents(report), vectors, encoder.dim, part_size):
+        for documents, block in _paired(corpus.documents(report), vectors, encoder, part_size):
             if not parts and not trust:
                 alike, checked = _compared(documents, block, encoder)
-            parts.append(_write(writer, documents, block, encoder))
+            parts.append(_write(writer, documents, block, encoder, vector_dtype))
             progress.done(len(documents))
         if not parts:
             raise SourceError(f"no documents in {', '.join(corpus.names)}: it is empty")
-        manifest = _manifest(corpus, encoder, report, parts)
+        manifest = _manifest(corpus, encoder, report, parts, vector_dtype)
         writer.publish(manifest)
     return ImportResult(manifest, checked, alike)
 
 
 def _paired(
-    documents: Iterable[Document], vectors: VectorStream, dim: int, part_size: int
+    documents: Iterable[Document], vectors: VectorStream, encoder: Encoder, part_size: int
 ) -> Iterator[tuple[list[Document], NDArray[np.float32]]]:
     row = 0
     for chunk in part_chunks(documents, part_size):
         block = vectors.take(len(chunk))
         if len(block) < len(chunk):
             raise SourceError(f"there are only {row + len(block):,} vectors for more documents; wanted one for each")
-        yield chunk, _unit(block, dim, row)
+        yield chunk, _unit(block, encoder, row)
         row += len(chunk)
     if len(vectors.take(1)):
         raise SourceError(f"there are more vectors than the {row:,} documents; wanted one for each, in the same order")
 
 
-def _unit(block: NDArray[np.float32], dim: int, first: int) -> NDArray[np.float32]:
-    if block.shape[1] != dim:
-        raise SourceError(f"the vectors have {block.shape[1]} numbers, the model makes {dim}; name the right --model")
+def _unit(block: NDArray[np.float32], encoder: Encoder, first: int) -> NDArray[np.float32]:
+    if block.shape[1] == encoder.uncut.dim:
+        block = block[:, : encoder.dim]
+    if block.shape[1] != encoder.dim:
+        raise SourceError(
+            f"the vectors have {block.shape[1]} numbers, the model makes {encoder.dim}; name the right --model"
+        )
     norms = np.linalg.norm(block, axis=1, keepdims=True)
     bad = ~(np.isfinite(norms[:, 0]) & (norms[:, 0] > 0))
     if bad.any():
@@ -196,22 +204,35 @@ def _compared(documents: Sequence[Document], block: NDArray[np.float32], encoder
     return alike, len(sample)
 
 
-def _write(writer: IndexWriter, documents: Sequence[Document], block: NDArray[np.float32], encoder: Encoder) -> Part:
+def _write(
+    writer: IndexWriter,
+    documents: Sequence[Document],
+    block: NDArray[np.float32],
+    encoder: Encoder,
+    vector_dtype: VectorType,
+) -> Part:
     origin = ("imported", hashlib.sha256(block.tobytes()).hexdigest())
-    name = content_hash((*part_identity(encoder), *origin), documents)
+    name = content_hash((*part_identity(encoder, vector_dtype), *origin), documents)
     stored = writer.find_part(name, len(documents))
-    return stored or writer.write_part(name, documents, block, np.zeros(len(documents), dtype=np.bool_))
+    if stored is not None:
+        return stored
+    return writer.write_part(
+        name, documents, block.astype(vector_dtype, copy=False), np.zeros(len(documents), dtype=np.bool_)
+    )
 
 
-def _manifest(corpus: Corpus, encoder: Encoder, report: ReadReport, parts: Sequence[Part]) -> Manifest:
+def _manifest(
+    corpus: Corpus, encoder: Encoder, report: ReadReport, parts: Sequence[Part], vector_dtype: VectorType
+) -> Manifest:
     return Manifest(
         version=1,
         created_at=this_moment(),
         created_by=PROGRAM,
         dim=encoder.dim,
-        model=StoredModel(encoder.name, encoder.fingerprint, encoder.hardware.dtype, encoder.max_length),
+        model=stored_model(encoder),
         input_format=encoder.input_format,
         parts=tuple(parts),
         sources=corpus.names,
         skipped=dict(report.skipped),
+        vector_dtype=vector_dtype,
     )

@@ -12,6 +12,7 @@ from tart.errors import SourceError
 from tart.formats import PRESETS
 from tart.options import hardware_options, model_option
 from tart_index.read_options import read_options, reading
+from tart_index.vector_options import vector_options, warn_of_cut
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,6 +42,7 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Print the result a
 @click.option(
     "--format", "input_format", type=click.Choice(list(PRESETS)), help="Input format. [default: the model's own]"
 )
+@vector_options
 @click.option("--trust", is_flag=True, help="Do not compare some vectors with the model's own.")
 @read_options
 @hardware_options
@@ -69,9 +71,19 @@ def import_index(sources: tuple[str, ...], out: Path, as_json: bool, **settings:
         dtype=settings["dtype"],
         threads=settings["threads"],
         input_format=settings["input_format"],
+        dimension=settings["dimension"],
     )
+    warn_of_cut(encoder)
     with build_bar() as bar:
-        result = import_vectors(corpus, vectors, out, encoder, trust=settings["trust"], progress=bar)
+        result = import_vectors(
+            corpus,
+            vectors,
+            out,
+            encoder,
+            trust=settings["trust"],
+            vector_dtype=settings["vector_dtype"],
+            progress=bar,
+        )
     manifest = result.manifest
     if as_json:
         click.echo(
@@ -101,7 +113,8 @@ def export_index(folder: Path, out: Path, as_json: bool) -> None:
     """Write the documents and vectors of an index for other programs.
 
     Parquet holds id, title, text, metadata (as JSON) and vector. A .npy file holds the vectors, a .faiss file a flat
-    inner-product index; their ids stand in FILE.ids.txt, one JSON string a line, in the order of the rows.
+    inner-product index; their ids stand in FILE.ids.txt, one JSON string a line, in the order of the rows. Vectors are
+    written as float32.
 
     \b
     tart index export my-index --out my-index.parquet

@@ -8,15 +8,20 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, Final
 
 from tart import __version__
 from tart.errors import IndexFolderError, ModelError
 from tart.formats import InputFormat
+from tart.models import cut_fingerprint
 from tart_index.ann.stored import StoredStructure
 from tart_index.stored_file import StoredFile, check_stored
+from tart_index.vector_type import VECTOR_TYPES, VectorType
 
 FORMAT = 1
+# What format 1 cannot say: vectors in half precision, or cut. Programs that read only format 1 refuse it by its number.
+FORMAT_COMPACT = 2
+_FORMATS: Final = (FORMAT, FORMAT_COMPACT)
 KIND = "tart-index"
 METRIC = "inner_product"
 PROGRAM = f"tart-retrieval {__version__}"
@@ -90,12 +95,25 @@ class Deletion:
 
 @dataclass(frozen=True, slots=True)
 class StoredModel:
-    """The model that made the vectors: its name, its fingerprint, the number type and the token limit used."""
+    """The model that made the vectors.
+
+    Attributes:
+        name: As the user gave it.
+        fingerprint: Of the encoder: another one where its vectors are cut.
+        dtype: The number type that it computed with.
+        max_length: The token limit used.
+        full_dim: Length of its vectors before they were cut; None where they are not.
+    """
 
     name: str
     fingerprint: str
     dtype: str
     max_length: int
+    full_dim: int | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Its fields by name; `full_dim` only where there is one."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +134,7 @@ class Manifest:
         parts: In the order of the corpus.
         deletions: By part name, the rows of a part that this version leaves out.
         structure: Approximate search over the vectors, where one was made.
+        vector_dtype: Number type in which the vectors are stored.
     """
 
     version: int
@@ -131,8 +150,15 @@ class Manifest:
     skipped: Mapping[str, int] = field(default_factory=dict)
     deletions: Mapping[str, Deletion] = field(default_factory=dict)
     structure: StoredStructure | None = None
+    vector_dtype: VectorType = "float32"
 
     def __post_init__(self) -> None:
+        if self.vector_dtype not in VECTOR_TYPES:
+            raise IndexFolderError(f"vectors are stored as {self.vector_dtype!r}; wanted {' or '.join(VECTOR_TYPES)}")
+        if self.model.full_dim is not None and not 1 <= self.dim < self.model.full_dim:
+            raise IndexFolderError(
+                f"vectors of {self.dim} numbers are cut from {self.model.full_dim}; the index is damaged"
+            )
         counts = {part.name: part.count for part in self.parts}
         if len(counts) != len(self.parts):
             raise IndexFolderError("a part stands twice in the manifest; the index is damaged")
@@ -147,6 +173,26 @@ class Manifest:
             changes: Fields that differ, by name.
         """
         return replace(self, version=self.version + 1, created_at=this_moment(), created_by=PROGRAM, **changes)
+
+    @property
+    def format(self) -> int:
+        """The oldest folder format that can say all this."""
+        plain = self.vector_dtype == "float32" and self.model.full_dim is None
+        return FORMAT if plain else FORMAT_COMPACT
+
+    @property
+    def cut_dim(self) -> int | None:
+        """The length to which the model's vectors are cut, of documents and of queries; None where they are not."""
+        return None if self.model.full_dim is None else self.dim
+
+    def made_by(self, fingerprint: str) -> bool:
+        """Whether the vectors are those of a model, be they cut or not.
+
+        Args:
+            fingerprint: Of the model with vectors that are not cut.
+        """
+        wanted = fingerprint if self.cut_dim is None else cut_fingerprint(fingerprint, self.cut_dim)
+        return self.model.fingerprint == wanted
 
     @property
     def rows(self) -> int:
@@ -175,6 +221,8 @@ class Manifest:
             "parts": [asdict(part) for part in self.parts],
             "deletions": {name: asdict(deletion) for name, deletion in self.deletions.items()},
         }
+        if self.vector_dtype != "float32":
+            content["vector_dtype"] = self.vector_dtype
         if self.structure is not None:
             content["structure"] = self.structure.deciding
         return _sha256(content)
@@ -183,7 +231,7 @@ class Manifest:
         """JSON with a checksum of itself."""
         body = {
             "kind": KIND,
-            "format": FORMAT,
+            "format": self.format,
             "version": self.version,
             "created_at": self.created_at,
             "created_by": self.created_by,
@@ -192,8 +240,8 @@ class Manifest:
             "truncated": self.truncated,
             "dim": self.dim,
             "metric": METRIC,
-            "vector_dtype": "float32",
-            "model": asdict(self.model),
+            "vector_dtype": self.vector_dtype,
+            "model": self.model.to_json(),
             "input_format": self.input_format.to_json(),
             "default_instruction": self.default_instruction,
             "prompts": dict(self.prompts),
@@ -230,10 +278,12 @@ class Manifest:
                 skipped=dict(body["skipped"]),
                 deletions={name: Deletion.from_json(row) for name, row in body["deletions"].items()},
                 structure=StoredStructure.from_json(body["structure"]) if "structure" in body else None,
+                vector_dtype=body["vector_dtype"],
             )
         except (KeyError, TypeError, ValueError, AttributeError, ModelError) as error:
             raise IndexFolderError(f"manifest.json is damaged ({error}); build the index anew") from error
-        if manifest.fingerprint != body.get("fingerprint") or manifest.count != body.get("count"):
+        said = tuple(body.get(name) for name in ("fingerprint", "count", "format"))
+        if said != (manifest.fingerprint, manifest.count, manifest.format):
             raise IndexFolderError("manifest.json contradicts itself; build the index anew")
         return manifest
 
@@ -261,9 +311,9 @@ def _checked_body(content: bytes) -> dict[str, Any]:
         raise IndexFolderError(f"manifest.json is not JSON ({error}); build the index anew") from error
     if not isinstance(body, dict) or body.get("kind") != KIND:
         raise IndexFolderError("manifest.json is not the manifest of a tart index; give a folder that tart built")
-    if body.get("format") != FORMAT:
+    if body.get("format") not in _FORMATS:
         raise IndexFolderError(
-            f"the index has folder format {body.get('format')!r}, this program reads {FORMAT}; "
+            f"the index has folder format {body.get('format')!r}, this program reads {FORMAT} and {FORMAT_COMPACT}; "
             "build it anew, or use the program version that wrote it"
         )
     written = body.pop("checksum", None)

@@ -18,7 +18,8 @@ from tart.prefetch import Prefetch
 from tart.tokens import Tokens
 from tart_index.files import check_content
 from tart_index.folder import PARTS, IndexFolder
-from tart_index.manifest import VECTORS, Manifest, Part
+from tart_index.manifest import VECTORS, Manifest, Part, StoredModel
+from tart_index.vector_type import StoredVectors, VectorType
 from tart_index.writer import IndexWriter
 
 PART_SIZE = 4_096
@@ -58,14 +59,14 @@ class FreshPart(NamedTuple):
         name: Stands for the content.
         documents: The rows.
         tokens: Of all rows.
-        vectors: Shape: (len(documents), dim), float32; rows of `missing` are not filled.
+        vectors: Shape: (len(documents), dim), in the number type to store; rows of `missing` are not filled.
         missing: Rows that the model has yet to embed.
     """
 
     name: str
     documents: Sequence[Document]
     tokens: Tokens
-    vectors: NDArray[np.float32]
+    vectors: StoredVectors
     missing: list[int]
 
 
@@ -81,9 +82,15 @@ class KnownVectors:
     _sound: set[int] = field(default_factory=set)
 
     @classmethod
-    def of(cls, manifest: Manifest | None, encoder: Encoder, path: Path) -> KnownVectors:
-        """The vectors of a version, where the same model, format and number type made them and it can be opened."""
-        if manifest is None or manifest_identity(manifest) != part_identity(encoder):
+    def of(cls, manifest: Manifest | None, encoder: Encoder, path: Path, vector_dtype: VectorType) -> KnownVectors:
+        """The vectors of a version, where the same model, format and number type made them and it can be opened.
+
+        Those that are stored in float32 can become float16 ones, the same as if they were made anew; not the other
+        way round.
+        """
+        if manifest is None or manifest.vector_dtype not in ("float32", vector_dtype):
+            return cls()
+        if manifest_identity(manifest) != part_identity(encoder, manifest.vector_dtype):
             return cls()
         try:
             return cls(IndexFolder(path, manifest))
@@ -111,15 +118,28 @@ class KnownVectors:
         return True
 
 
-def part_identity(encoder: Encoder) -> tuple[str, ...]:
+def part_identity(encoder: Encoder, vector_dtype: VectorType) -> tuple[str, ...]:
     """What besides its documents decides a part."""
-    return (encoder.fingerprint, encoder.input_format.fingerprint, encoder.hardware.dtype, str(encoder.max_length))
+    form = encoder.input_format.fingerprint
+    return _identity(encoder.fingerprint, form, encoder.hardware.dtype, encoder.max_length, vector_dtype)
 
 
 def manifest_identity(manifest: Manifest) -> tuple[str, ...]:
     """The same of a published version."""
     model = manifest.model
-    return (model.fingerprint, manifest.input_format.fingerprint, model.dtype, str(model.max_length))
+    form = manifest.input_format.fingerprint
+    return _identity(model.fingerprint, form, model.dtype, model.max_length, manifest.vector_dtype)
+
+
+def _identity(fingerprint: str, form: str, dtype: str, max_length: int, vector_dtype: VectorType) -> tuple[str, ...]:
+    stored_as = () if vector_dtype == "float32" else (vector_dtype,)
+    return (fingerprint, form, dtype, str(max_length), *stored_as)
+
+
+def stored_model(encoder: Encoder) -> StoredModel:
+    """What a manifest says of the model that made its vectors."""
+    full_dim = encoder.uncut.dim if encoder.uncut.dim != encoder.dim else None
+    return StoredModel(encoder.name, encoder.fingerprint, encoder.hardware.dtype, encoder.max_length, full_dim)
 
 
 def part_chunks(
@@ -138,9 +158,11 @@ def part_chunks(
         yield chunk
 
 
-def prepare_part(name: str, documents: Sequence[Document], encoder: Encoder, known: KnownVectors) -> FreshPart:
+def prepare_part(
+    name: str, documents: Sequence[Document], encoder: Encoder, known: KnownVectors, vector_dtype: VectorType
+) -> FreshPart:
     """Tokenises documents and looks up the vectors that are known."""
-    vectors = np.empty((len(documents), encoder.dim), dtype=np.float32)
+    vectors: StoredVectors = np.empty((len(documents), encoder.dim), dtype=vector_dtype)
     missing = []
     for row, document in enumerate(documents):
         vector = known.find(document)

@@ -170,7 +170,14 @@ class Searcher:
         folder = IndexFolder.open(path)
         manifest = folder.manifest
         name = model or manifest.model.name
-        encoder = Encoder.load(name, device=device, dtype=dtype, threads=threads, input_format=manifest.input_format)
+        encoder = Encoder.load(
+            name,
+            device=device,
+            dtype=dtype,
+            threads=threads,
+            input_format=manifest.input_format,
+            dimension=manifest.cut_dim,
+        )
         return cls(folder, encoder)
 
     def search(self, requests: Sequence[SearchRequest]) -> list[SearchResult]:
@@ -272,9 +279,14 @@ def check_model(folder: IndexFolder, encoder: Encoder) -> None:
     """Refuses an encoder whose vectors do not belong to the index.
 
     Raises:
-        IndexModelError: Another model, or another input format, made the index.
+        IndexModelError: Another model, or another input format, made the index, or vectors are cut differently.
     """
     made_by = folder.manifest.model
+    if folder.manifest.made_by(encoder.uncut.fingerprint) and folder.manifest.dim != encoder.dim:
+        raise IndexModelError(
+            f"{folder.path}: holds vectors of {folder.manifest.dim} numbers, found {encoder.name!r} with vectors of "
+            f"{encoder.dim}; cut them alike: encoder.uncut.cut({folder.manifest.dim})"
+        )
     if encoder.fingerprint != made_by.fingerprint:
         raise IndexModelError(
             f"{folder.path}: was built with model {made_by.name!r} ({made_by.fingerprint[:19]}), "

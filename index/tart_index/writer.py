@@ -25,6 +25,7 @@ from tart_index.keys import KeyTable, content_digest, id_digest
 from tart_index.manifest import COLUMNS, CONTENTS, DOCUMENTS, IDS, VECTORS, Deletion, Manifest, Part
 from tart_index.stored_file import StoredFile
 from tart_index.table import DocumentTable
+from tart_index.vector_type import StoredVectors
 
 LOCK = "writer.lock"
 _CARD = "part.json"
@@ -93,7 +94,7 @@ class IndexWriter:
         self,
         name: str,
         documents: Sequence[Document],
-        vectors: NDArray[np.float32],
+        vectors: StoredVectors,
         truncated: NDArray[np.bool_],
     ) -> Part:
         """Stores a part; it appears whole, by one rename, or not at all.
@@ -101,7 +102,7 @@ class IndexWriter:
         Args:
             name: 32 hexadecimal digits that stand for the content.
             documents: The part's rows.
-            vectors: Shape: (len(documents), dim), float32, unit rows.
+            vectors: Shape: (len(documents), dim), unit rows; stored in their number type, float32 or float16.
             truncated: Shape: (len(documents),): which of them were longer than the model takes.
 
         Raises:
@@ -214,8 +215,9 @@ def refuse_foreign(path: Path) -> None:
         raise IndexFolderError(f"{path}: holds something else ({found}); wanted a new or empty folder, or an index")
 
 
-def _write_vectors(file: Path, vectors: NDArray[np.float32]) -> StoredFile:
-    np.save(file, np.ascontiguousarray(vectors, dtype=np.float32), allow_pickle=False)
+def _write_vectors(file: Path, vectors: StoredVectors) -> StoredFile:
+    dtype = np.float16 if vectors.dtype == np.float16 else np.float32
+    np.save(file, np.ascontiguousarray(vectors, dtype=dtype), allow_pickle=False)
     sync(file)
     return stored(file)
 

@@ -14,7 +14,7 @@ from tart.errors import DependencyError, IndexFolderError, IndexModelError, Mode
 from tart_index import IndexFolder, Searcher
 from tart_index.folder import read_manifest
 from tart_index.manifest import Manifest
-from tart_serve.open_indexes import EncoderSettings
+from tart_serve.open_indexes import EncoderSettings, encoder_of
 from tart_serve.served_indexes import ServedIndex
 from tart_serve.soundness import Interrupted, SoundParts, read_whole
 
@@ -110,10 +110,9 @@ class PublishedVersion:
 
     def _encoder(self, manifest: Manifest) -> Encoder:
         """An encoder in service that made the version, or else one that is loaded now."""
-        wanted = (manifest.model.fingerprint, manifest.input_format.fingerprint)
-        for encoder in self.encoders:
-            if (encoder.fingerprint, encoder.input_format.fingerprint) == wanted:
-                return encoder
+        found = encoder_of(manifest, self.encoders)
+        if found is not None:
+            return found
         _LOG.info("index %s: loading the model %s", self.current.name, manifest.model.name)
         return self.settings.load(manifest)
 

@@ -1,4 +1,4 @@
-"""Index folders opened for a service: one encoder for all indexes of the same model and input format."""
+"""Index folders opened for a service: one model for all indexes that it made with the same input format."""
 
 from __future__ import annotations
 
@@ -39,6 +39,7 @@ class EncoderSettings:
             dtype=self.dtype,
             threads=self.threads,
             input_format=manifest.input_format,
+            dimension=manifest.cut_dim,
         )
 
 
@@ -50,11 +51,24 @@ def open_indexes(arguments: Iterable[IndexArgument], settings: EncoderSettings) 
         ModelError: A model cannot be found or loaded.
     """
     folders = {argument.name: IndexFolder.open(argument.folder) for argument in arguments}
-    encoders: dict[tuple[str, str], Encoder] = {}
+    encoders: list[Encoder] = []
     searchers: dict[str, Searcher] = {}
     for name, folder in folders.items():
-        key = (folder.manifest.model.fingerprint, folder.manifest.input_format.fingerprint)
-        if key not in encoders:
-            encoders[key] = settings.load(folder.manifest)
-        searchers[name] = Searcher(folder, encoders[key])
+        encoder = encoder_of(folder.manifest, encoders) or settings.load(folder.manifest)
+        if encoder not in encoders:
+            encoders.append(encoder)
+        searchers[name] = Searcher(folder, encoder)
     return searchers
+
+
+def encoder_of(manifest: Manifest, encoders: Iterable[Encoder]) -> Encoder | None:
+    """The encoder that made an index, if it is among some; one whose vectors are cut shares the model of another."""
+    cut = None
+    for encoder in encoders:
+        if encoder.input_format.fingerprint != manifest.input_format.fingerprint:
+            continue
+        if encoder.fingerprint == manifest.model.fingerprint:
+            return encoder
+        if manifest.made_by(encoder.uncut.fingerprint):
+            cut = encoder.uncut.cut(manifest.dim)
+    return cut

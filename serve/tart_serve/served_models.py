@@ -13,6 +13,8 @@ from tart_serve.refusal import FieldFault, Refusal
 class ServedModels:
     """Encoders by name: as stored with the index, without its organisation, or with its input format behind a colon.
 
+    Where vectors are cut, their length stands behind another colon.
+
     Args:
         encoders: Those that are served; looked through anew for every request, for indexes may change their models.
     """
@@ -73,7 +75,8 @@ def public_model_name(name: str) -> str:
 
 
 def _name_with_format(encoder: Encoder) -> str:
-    return f"{public_name(encoder)}:{encoder.input_format.name}"
+    cut = f":{encoder.dim}" if encoder.uncut is not encoder else ""
+    return f"{public_name(encoder)}:{encoder.input_format.name}{cut}"
 
 
 def _aliases(encoder: Encoder) -> Iterator[str]:

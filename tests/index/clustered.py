@@ -11,6 +11,7 @@ from tart.documents import Document
 from tart.formats import PRESETS
 from tart_index.folder import IndexFolder
 from tart_index.manifest import Manifest, StoredModel
+from tart_index.vector_type import VectorType
 from tart_index.writer import IndexWriter
 
 
@@ -23,14 +24,16 @@ def clustered(rows: int, dim: int, seed: int, clusters: int = 40) -> NDArray[np.
     return unit
 
 
-def write_index(path: Path, vectors: NDArray[np.float32], part_size: int = 500) -> IndexFolder:
+def write_index(
+    path: Path, vectors: NDArray[np.float32], part_size: int = 500, vector_dtype: VectorType = "float32"
+) -> IndexFolder:
     """Publishes vectors as an index; document n has the id "n" and the metadata {"n": n}."""
     with IndexWriter.lock(path) as writer:
         before = writer.published()
         parts = list(before.parts) if before else []
         first = before.rows if before else 0
         for start in range(0, len(vectors), part_size):
-            block = vectors[start : start + part_size]
+            block = vectors[start : start + part_size].astype(vector_dtype, copy=False)
             numbers = range(first + start, first + start + len(block))
             documents = [Document(str(n), f"text {n}", "", {"n": n}) for n in numbers]
             parts.append(writer.write_part(f"{first + start:032x}", documents, block, np.zeros(len(block), np.bool_)))
@@ -38,7 +41,15 @@ def write_index(path: Path, vectors: NDArray[np.float32], part_size: int = 500) 
         version = before.version + 1 if before else 1
         structure = before.structure if before else None
         manifest = Manifest(
-            version, "2026-01-01", "test", vectors.shape[1], model, PRESETS["plain"], tuple(parts), structure=structure
+            version,
+            "2026-01-01",
+            "test",
+            vectors.shape[1],
+            model,
+            PRESETS["plain"],
+            tuple(parts),
+            structure=structure,
+            vector_dtype=vector_dtype,
         )
         writer.publish(manifest)
     return IndexFolder.open(path)

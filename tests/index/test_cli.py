@@ -184,8 +184,8 @@ def test_an_index_of_another_model_or_format_is_refused(built: Path, tmp_path: P
     assert "say --replace" in refused(*build, "--model", other)
     assert "say --replace" in refused(*build, "--format", "plain")
     manifest = tmp_path / "i" / "manifest.json"
-    manifest.write_text(manifest.read_text().replace('"format": 1', '"format": 2'))
-    assert "folder format 2, this program reads 1" in refused("search", tmp_path / "i", "x")
+    manifest.write_text(manifest.read_text().replace('"format": 1', '"format": 3'))
+    assert "folder format 3, this program reads 1 and 2" in refused("search", tmp_path / "i", "x")
 
 
 def test_on_error_skip_reports_what_it_left_out(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import random
 import shutil
 from pathlib import Path
@@ -78,4 +79,22 @@ def test_an_index_can_be_moved(index: Path, tmp_path: Path, documents: list[Docu
 
 
 def test_vectors_are_mapped_and_not_read(index: Path) -> None:
-    assert all(isinstance(part, np.memmap) for part in IndexFolder.open(index).vectors)
+    folder = IndexFolder.open(index)
+    mapped = [file for line in Path("/proc/self/maps").read_text().splitlines() for file in line.split()[5:]]
+    names = [str((index / "parts" / part.name / "vectors.npy").resolve()) for part in folder.manifest.parts]
+    assert set(names) <= set(mapped)
+    assert not any(part.flags.owndata or part.flags.writeable for part in folder.vectors)
+
+
+def test_an_open_index_holds_no_file_handles(index: Path) -> None:
+    folder = IndexFolder.open(index)
+    assert folder.find("d3") == 3
+    held = [os.path.realpath(handle) for handle in Path("/proc/self/fd").iterdir()]
+    assert not [file for file in held if file.startswith(str(index.resolve()))]
+
+
+def test_an_array_in_another_order_is_refused(index: Path) -> None:
+    file = part_file(index, "vectors.npy")
+    np.save(file, np.zeros((8, 32), dtype=np.float32, order="F"))
+    with pytest.raises(IndexFolderError, match="columns one after the other"):
+        IndexFolder.open(index)

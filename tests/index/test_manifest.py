@@ -71,7 +71,7 @@ def test_every_truncation_is_found(data: st.DataObject) -> None:
         (b"", "not JSON"),
         (b"[]", "not the manifest of a tart index"),
         (b'{"kind": "other"}', "not the manifest of a tart index"),
-        (b'{"kind": "tart-index", "format": 2}', "has folder format 2, this program reads 1"),
+        (b'{"kind": "tart-index", "format": 3}', "has folder format 3, this program reads 1 and 2"),
         (b'{"kind": "tart-index", "format": 1}', "its checksum differs"),
         (b"\xff\xfe", "not JSON"),
     ],

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from tart.encoder import Encoder
 from tart.errors import ModelError, TartError
 from tart.formats import InputFormat
+from tart.models import ModelFolder
 from tart_train.dev_scores import ndcg
 from tart_train.train_cli import train
 from tart_train.training_log import read_metrics
@@ -73,6 +74,7 @@ def test_a_run_leaves_model_metrics_picture_and_card(trained: Path) -> None:
     assert "| facets | CC0 | open |" in card
     assert "seed 0" in card
     assert str(trained) not in card
+    assert [ModelFolder.open(str(trained / "run" / name)).matryoshka for name in ("model", "merged")] == [(16,), (16,)]
 
 
 @pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is deprecated:FutureWarning")  # PEFT asks for it

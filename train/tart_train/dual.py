@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from tart.formats import preset
-from tart.models import save_base
+from tart.models import save_base, save_matryoshka
 from tart_train.allocator import keep_freed_memory
 from tart_train.checkpoints import last_checkpoint, new_folder, remove_checkpoints, step_of
 from tart_train.contrastive import Anchors, ContrastiveLoss, anchored
@@ -166,6 +166,8 @@ class DualRun:
                 save_adapter(transformer_of(model), config, part)
                 save_base(part, self.folder.fingerprint())
             self.input_format.save(part)
+            if self.recipe.loss.matryoshka:
+                save_matryoshka(part, self.recipe.loss.matryoshka)
             plot_training(self.run, part)
             write_card(part, describe(self.recipe), dict(self.mixture.card.get("sets", {})), read_metrics(self.run))
 

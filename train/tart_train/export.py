@@ -15,7 +15,7 @@ from tart.errors import ModelError
 from tart.formats import FILE_NAME
 from tart.lora import ADAPTER_WEIGHTS, merge_into
 from tart.model_folders import ADAPTER_CONFIG
-from tart.models import ADAPTER_FILE, ModelFolder
+from tart.models import ADAPTER_FILE, MATRYOSHKA_FILE, ModelFolder
 from tart_train.checkpoints import new_folder
 from tart_train.run import MODEL
 from tart_train.text_model import load_model, transformer_of
@@ -51,7 +51,7 @@ def export(run: Path, out: Path, *, scale: float = 1.0, whole: bool = False, bas
             for name in (ADAPTER_CONFIG, ADAPTER_FILE):
                 if (source / name).is_file():
                     shutil.copy(source / name, part / name)
-        for name in (FILE_NAME, "README.md"):
+        for name in (FILE_NAME, MATRYOSHKA_FILE, "README.md"):
             if (source / name).is_file():
                 shutil.copy(source / name, part / name)
     return out

@@ -16,6 +16,7 @@ from tart_index.exact import import_faiss
 from tart_index.files import sync, writing
 from tart_index.folder import IndexFolder
 from tart_index.gather import gather
+from tart_index.vector_type import as_float32
 
 _HNSW_BUILD_EFFORT = 80
 
@@ -63,7 +64,7 @@ def make(folder: IndexFolder, factory: str, *, threads: int, seed: int, progress
         ) from error
     progress.stage("adding vectors", rows)
     for part in folder.vectors:
-        index.add(np.ascontiguousarray(part))
+        index.add(np.ascontiguousarray(as_float32(part)))
         progress.done(len(part))
     return index
 

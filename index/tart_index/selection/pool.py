@@ -196,10 +196,13 @@ def with_vectors(pool: Pool, encoder: Encoder, index: Path, stages: Stages, *, r
     if pool.folder is not None:
         check_model(pool.folder, encoder)
         return pool
+    options = BuildOptions(keep=1, replace=replace_index)
     if not replace_index and (index / "manifest.json").exists():
-        check_model(IndexFolder.open(index), encoder)
+        there = IndexFolder.open(index)
+        check_model(there, encoder)
+        options = replace(options, vector_dtype=there.manifest.vector_dtype)
     corpus = Corpus((pool.name,), lambda report: _documents(pool, report), rereadable=False)
-    build_index(corpus, index, encoder, BuildOptions(keep=1, replace=replace_index), EmbeddingStage(stages, len(pool)))
+    build_index(corpus, index, encoder, options, EmbeddingStage(stages, len(pool)))
     folder = IndexFolder.open(index)
     if len(folder) != len(pool):
         raise IndexFolderError(f"{index}: holds {len(folder):,} documents, the pool {len(pool):,}; delete the folder")

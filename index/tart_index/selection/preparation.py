@@ -51,11 +51,12 @@ class EncoderChoice(NamedTuple):
     threads: int | None = None
 
     def load(self, folder: IndexFolder | None) -> Encoder:
-        """Loads the model, in the input format of the index where there is one."""
+        """Loads the model, with the input format and the length of vectors of the index where there is one."""
         name = self.name or (DEFAULT_MODEL if folder is None else folder.manifest.model.name)
         input_format = None if folder is None else folder.manifest.input_format
+        dimension = None if folder is None else folder.manifest.cut_dim
         hardware = {"device": self.device, "dtype": self.dtype}
-        return Encoder.load(name, threads=self.threads, input_format=input_format, **hardware)
+        return Encoder.load(name, threads=self.threads, input_format=input_format, dimension=dimension, **hardware)
 
 
 @dataclass(frozen=True, slots=True)

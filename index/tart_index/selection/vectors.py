@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from tart_index.folder import IndexFolder
 from tart_index.gather import gather
+from tart_index.vector_type import StoredVectors, as_float32
 
 BLOCK = 2_048
 
@@ -18,14 +19,14 @@ class PoolVectors:
     """Vectors by row of the pool, read block by block; memory holds a block or two.
 
     Args:
-        parts: Arrays of shape (part count, dim), float32; may be memory-mapped.
+        parts: Arrays of shape (part count, dim), float32 or float16; may be memory-mapped.
         alive: For each part the rows that count, ascending; None: all of all parts.
         block: The most rows in a block; `BLOCK` by default.
     """
 
     def __init__(
         self,
-        parts: Sequence[NDArray[np.float32]],
+        parts: Sequence[StoredVectors],
         alive: Sequence[NDArray[np.int64]] | None = None,
         block: int | None = None,
     ) -> None:
@@ -75,7 +76,7 @@ class PoolVectors:
             start, stop = self._part_starts[part : part + 2]
             inside = slice(row - start, min(end, stop) - start)
             rows = inside if self._alive is None else self._alive[part][inside]
-            taken = self._parts[part][rows]
+            taken = as_float32(self._parts[part][rows])
             found[row - first : row - first + len(taken)] = taken
             row += len(taken)
             part += 1
