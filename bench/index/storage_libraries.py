@@ -155,8 +155,8 @@ def report(results: dict[str, dict[str, Any]], arguments: argparse.Namespace, no
     about = (
         f"{arguments.count:,} documents of 60 words with a string, a number, a list of strings and a vector of "
         f"{arguments.dim} numbers; medians of {arguments.rounds} rounds in turn, range in brackets; each step in a "
-        "fresh process. Ours is Arrow, NumPy and a manifest, and writes what Lance and DuckDB do not: digests of ids and texts, "
-        f"and a flush of every file. Ratios above 1 are a library's cost in times of ours.{note}"
+        "fresh process. Ours is Arrow, NumPy and a manifest, and writes what Lance and DuckDB do not: digests of ids "
+        f"and texts, and a flush of every file. Ratios above 1 are a library's cost in times of ours.{note}"
     )
     header = ["", "ours", *PEERS, *(f"{store} / ours" for store in PEERS)]
     versions = f"Peers: {PEERS['lance'][0]}, {PEERS['duckdb'][0]}."
