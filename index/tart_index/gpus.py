@@ -28,7 +28,7 @@ T = TypeVar("T")
 MOST_NEIGHBOURS = 2_048
 # A part is small for a GPU: they are joined to blocks of so many numbers, 128 MiB.
 _BLOCK_NUMBERS = 1 << 25
-# All vectors cross the bus once, whatever the number of queries: for a few, the CPU reads them as fast.
+# All vectors cross the bus once, whatever the number of queries: a few are not worth it. A guess, not yet measured.
 _WORTH_CROSSING = 32
 _DEVICE = re.compile(r"(auto|cpu|mps|cuda)|cuda:(\d+)")
 
