@@ -7,7 +7,7 @@ import os
 import platform
 import statistics
 from collections.abc import Callable, Mapping, Sequence
-from importlib.metadata import version
+from importlib.metadata import distributions, version
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,7 +19,6 @@ _LIBRARIES = (
     "sentence-transformers",
     "transformers",
     "tokenizers",
-    "faiss-cpu",
     "numpy",
     "pyarrow",
 )
@@ -51,8 +50,13 @@ def machine(libraries: Sequence[str] = ()) -> dict[str, str]:
         "memory": f"{memory:.0f} GiB",
         "system": f"{platform.system()} {platform.release()}, Python {platform.python_version()}",
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else "none",
-        "libraries": ", ".join(f"{name} {version(name)}" for name in (*_LIBRARIES, *libraries)),
+        "libraries": ", ".join(f"{name} {version(name)}" for name in (*_LIBRARIES, *_faiss(), *libraries)),
     }
+
+
+def _faiss() -> list[str]:
+    """The wheel of FAISS that is installed: the CPU's or one of the GPU's."""
+    return [str(one.metadata["Name"]) for one in distributions() if str(one.metadata["Name"]).startswith("faiss-")]
 
 
 def _processor() -> str:

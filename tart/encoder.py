@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future
 from copy import copy
 from itertools import chain, islice
-from typing import NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,10 @@ from tart.instructions import NO_INSTRUCTION, Instruction
 from tart.models import DEFAULT_MODEL, ModelFolder, cut_fingerprint
 from tart.prefetch import Prefetch
 from tart.tokens import Tokenizer, Tokens, first_tokens
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer as FastTokenizer
+    from typing_extensions import Self
 
 T = TypeVar("T")
 
@@ -74,13 +79,24 @@ class Encoder:
         """
         folder = ModelFolder.open(name_or_path)
         hardware = Hardware.choose(device, dtype, threads)
+        engine = packed_bert.PackedBert if packed_bert.supports(folder) else SentenceEngine
+        encoder = cls.of(folder, lambda: engine(folder, hardware), input_format, hardware)
+        return encoder if dimension is None else encoder.cut(dimension)
+
+    @classmethod
+    def of(
+        cls,
+        folder: ModelFolder,
+        engine: Callable[[], Engine],
+        input_format: InputFormat | str | None,
+        hardware: Hardware,
+    ) -> Self:
+        """A model with its engine; the format is checked before the engine is made. See `load`."""
         if input_format is None:
             input_format = folder.input_format
         elif isinstance(input_format, str):
             input_format = preset(input_format)
-        engine = packed_bert.PackedBert if packed_bert.supports(folder) else SentenceEngine
-        encoder = cls(folder, engine(folder, hardware), input_format, hardware)
-        return encoder if dimension is None else encoder.cut(dimension)
+        return cls(folder, engine(), input_format, hardware)
 
     def cut(self, dimension: int) -> Encoder:
         """The same model with vectors of fewer numbers: the first of its own, brought to unit length again.
@@ -136,6 +152,16 @@ class Encoder:
     def token_budget(self) -> int:
         """Tokens per batch that are fastest on its device."""
         return self._engine.token_budget
+
+    @property
+    def fast_tokenizer(self) -> FastTokenizer:
+        """The model's own tokenizer."""
+        return self._engine.tokenizer
+
+    @property
+    def in_hand(self) -> int:
+        """Lists of texts that keep it busy, for `submit`."""
+        return 1
 
     def encode_documents(self, documents: Iterable[Document]) -> NDArray[np.float32]:
         """Embeds documents; those longer than the model takes are truncated.
@@ -246,6 +272,12 @@ class Encoder:
             if on_batch is not None:
                 on_batch(len(rows))
         return vectors
+
+    def submit(self, tokens: Tokens, on_batch: Callable[[int], None] | None = None) -> Future[NDArray[np.float32]]:
+        """The same, to be waited for: done at once here, while others are embedded where there are several devices."""
+        done: Future[NDArray[np.float32]] = Future()
+        done.set_result(self.embed(tokens, on_batch))
+        return done
 
     def _special_ids(self) -> tuple[list[int], list[int]]:
         """The special tokens that stand before and after every text."""

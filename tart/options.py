@@ -21,7 +21,7 @@ def hardware_options(command: F) -> F:
             type=click.Choice(["float32", "bfloat16", "float16"]),
             help="Number type of the model. [default: what this hardware does fastest]",
         ),
-        click.option("--device", help="cpu, cuda, cuda:N or mps. [default: the fastest there is]"),
+        click.option("--device", help="auto, cpu, cuda, cuda:N or mps. [default: auto, the fastest there is]"),
     ):
         command = option(command)
     return command

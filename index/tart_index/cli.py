@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from tart_index.structure_cli import make_tuned, report, sentence, structure_opt
 from tart_index.vector_options import vector_options, warn_of_cut
 
 if TYPE_CHECKING:
+    from tart.encoder import Encoder
     from tart_index.builder import BuildResult
     from tart_index.manifest import Manifest
 
@@ -47,6 +49,11 @@ for _command in (*COMMANDS, tune, report, import_index, export_index):
 @structure_options(recall=None)
 @click.option("--replace", is_flag=True, help="Build over another model's index, or a damaged one.")
 @hardware_options
+@click.option(
+    "--devices",
+    metavar="LIST",
+    help="Embed on several devices, a process for each: cuda for all GPUs, or cuda:0,cuda:1.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
 def build(sources: tuple[str, ...], out: Path, as_json: bool, **settings: Any) -> None:
     """Embed a corpus into an index folder.
@@ -138,7 +145,6 @@ def verify(folder: Path, as_json: bool) -> None:
 
 
 def _build(sources: Sequence[str], out: Path, settings: Mapping[str, Any]) -> BuildResult:
-    from tart.encoder import Encoder
     from tart_index.builder import BuildOptions, build_index
     from tart_index.corpus import Corpus
     from tart_index.parts import PART_SIZE
@@ -155,17 +161,25 @@ def _build(sources: Sequence[str], out: Path, settings: Mapping[str, Any]) -> Bu
     )
     corpus = Corpus.from_sources(sources, reading(settings))
     refuse_foreign(out)
-    encoder = Encoder.load(
-        settings["model"],
-        device=settings["device"],
-        dtype=settings["dtype"],
-        threads=settings["threads"],
-        input_format=settings["input_format"],
-        dimension=settings["dimension"],
-    )
-    warn_of_cut(encoder)
-    with build_bar() as bar:
+    with _encoding(settings) as encoder, build_bar() as bar:
+        warn_of_cut(encoder)
         return build_index(corpus, out, encoder, options, bar)
+
+
+@contextmanager
+def _encoding(settings: Mapping[str, Any]) -> Iterator[Encoder]:
+    """The encoder that the options ask for, on one device or several."""
+    from tart.encoder import Encoder
+    from tart.spread import spread
+
+    model = {name: settings[name] for name in ("dtype", "threads", "input_format")}
+    if settings["devices"] is None:
+        yield Encoder.load(settings["model"], device=settings["device"], dimension=settings["dimension"], **model)
+        return
+    if settings["device"] is not None:
+        raise click.UsageError("found --device and --devices; wanted one of the two")
+    with spread(settings["model"], [name.strip() for name in settings["devices"].split(",")], **model) as encoder:
+        yield encoder if settings["dimension"] is None else encoder.cut(settings["dimension"])
 
 
 def _named(prompt: str) -> tuple[str, str]:

@@ -19,6 +19,7 @@ from tart.engines.linear import onednn_linear_works
 from tart.errors import DependencyError, TartError
 from tart.models import DEFAULT_MODEL, ModelFolder
 from tart_index.exact import import_faiss
+from tart_index.gpus import gpu_facts
 
 _FLAGS = ("avx2", "avx512_f", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8")
 _FAISS_WHEELS = ("faiss-cpu", "faiss-gpu", "faiss-gpu-cuvs")
@@ -80,7 +81,7 @@ def _faiss() -> dict[str, Any]:
     found: dict[str, Any] = {
         "installed": wheels,
         "compiled for": faiss.get_compile_options().strip(),
-        "gpus": faiss.get_num_gpus() if hasattr(faiss, "get_num_gpus") else 0,
+        **gpu_facts(),
     }
     if len(wheels) > 1:
         found["problem"] = "several wheels provide the module faiss; uninstall all of them and install exactly one"

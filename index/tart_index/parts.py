@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -185,10 +186,7 @@ def write_parts(
     embedded = 0
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="tart-write") as disk, Prefetch(chunks) as ahead:
         writing: Future[Part] | None = None
-        for chunk in ahead:
-            if isinstance(chunk, FreshPart):
-                _embed(chunk, encoder, progress)
-                embedded += len(chunk.missing)
+        for chunk in _embedded(ahead, encoder, progress):
             if writing is not None:
                 parts.append(writing.result())
                 writing = None
@@ -196,16 +194,36 @@ def write_parts(
                 parts.append(chunk)
                 progress.done(chunk.count)
             else:
-                name, documents, tokens, vectors, _ = chunk
+                name, documents, tokens, vectors, missing = chunk
+                embedded += len(missing)
                 writing = disk.submit(writer.write_part, name, documents, vectors, tokens.truncated)
         if writing is not None:
             parts.append(writing.result())
     return parts, embedded
 
 
-def _embed(chunk: FreshPart, encoder: Encoder, progress: Progress) -> None:
+def _embedded(chunks: Iterable[Part | FreshPart], encoder: Encoder, progress: Progress) -> Iterator[Part | FreshPart]:
+    """The chunks in their order, as many of them in hand as the encoder's devices need to be busy."""
+    waiting: deque[tuple[Part | FreshPart, Future[NDArray[np.float32]] | None]] = deque()
+    for chunk in chunks:
+        waiting.append((chunk, _submit(chunk, encoder, progress) if isinstance(chunk, FreshPart) else None))
+        while len(waiting) >= encoder.in_hand:
+            yield _filled(*waiting.popleft())
+    while waiting:
+        yield _filled(*waiting.popleft())
+
+
+def _submit(chunk: FreshPart, encoder: Encoder, progress: Progress) -> Future[NDArray[np.float32]] | None:
+    """Asks for the vectors that are missing."""
     progress.done(len(chunk.documents) - len(chunk.missing))
-    if len(chunk.missing) == len(chunk.documents):
-        chunk.vectors[:] = encoder.embed(chunk.tokens, progress.done)
-    elif chunk.missing:
-        chunk.vectors[chunk.missing] = encoder.embed(chunk.tokens.select(chunk.missing), progress.done)
+    if not chunk.missing:
+        return None
+    whole = len(chunk.missing) == len(chunk.documents)
+    return encoder.submit(chunk.tokens if whole else chunk.tokens.select(chunk.missing), progress.done)
+
+
+def _filled(chunk: Part | FreshPart, vectors: Future[NDArray[np.float32]] | None) -> Part | FreshPart:
+    """The chunk with all its vectors."""
+    if isinstance(chunk, FreshPart) and vectors is not None:
+        chunk.vectors[chunk.missing] = vectors.result()
+    return chunk

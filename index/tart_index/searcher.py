@@ -22,6 +22,7 @@ from tart_index.exact import ExactSearch, NearestRows
 from tart_index.filter_mask import FilterMasks
 from tart_index.filters import Filter
 from tart_index.folder import IndexFolder
+from tart_index.gpus import GpuExactSearch, Gpus, Placement
 
 MAX_TOP_K = 1_000
 # Scores and rows of one request, best first. Shapes: (k,), float32, and (k,), int64.
@@ -139,7 +140,12 @@ class Searcher:
         self.folder = folder
         self.encoder = encoder
         self._masks = FilterMasks(folder)
-        self._exact: NearestRows = ExactSearch(folder.vectors, encoder.hardware.threads)
+        gpus = Gpus.choose(encoder.hardware.device)
+        self._exact: NearestRows = (
+            GpuExactSearch(folder.vectors, encoder.hardware.threads, Placement(gpus))
+            if gpus.numbers
+            else ExactSearch(folder.vectors, encoder.hardware.threads)
+        )
         self._nearest: NearestRows = self._exact
         if folder.manifest.structure is not None:
             self._nearest = ApproximateSearch(folder, encoder.hardware.threads)

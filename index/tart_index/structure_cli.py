@@ -80,6 +80,7 @@ def structure_options(*, recall: float | None) -> Callable[[Command], Command]:
 )
 @click.option("--sample", type=click.IntRange(min=20), default=400, show_default=True, help="Queries to measure with.")
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads. [default: all]")
+@click.option("--device", help="auto, cpu, cuda or cuda:N, for k-means and exact search. [default: auto]")
 @click.option("--model", "-m", help="Where the index's model is now, for --queries. [default: as stored]")
 @click.option("--keep", type=click.IntRange(min=1), default=3, show_default=True, help="Versions that stay.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
@@ -130,6 +131,7 @@ def make_tuned(folder: Path, settings: Mapping[str, Any], queries: Path | None =
         factory=settings["structure"],
         queries=settings.get("sample") or 400,
         threads=settings["threads"] or available_cpus(),
+        device=settings["device"],
     )
     vectors = None if queries is None else _query_vectors(folder, queries, settings)
     with _making_bar() as bar:
@@ -210,6 +212,9 @@ def _making_bar() -> Iterator[Any]:
 
         def done(self, steps: int) -> None:
             self._progress.advance(self._task, steps)
+
+        def say(self, text: str) -> None:
+            self._progress.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())

@@ -43,7 +43,7 @@ class Hardware:
         """Takes what the caller fixes and chooses the rest by what the hardware really does well.
 
         Args:
-            device: None chooses CUDA, else MPS, else the CPU.
+            device: None and "auto" choose CUDA, else MPS, else the CPU.
             dtype: None chooses bfloat16 where the hardware multiplies it natively (Ampere or newer, AVX512-BF16, AMX).
             threads: None takes the processors that this process may use.
 
@@ -76,14 +76,14 @@ def cpu_multiplies_bfloat16() -> bool:
 
 
 def _device(asked: str | None) -> str:
-    if asked is None:
+    if asked is None or asked == "auto":
         if torch.cuda.is_available():
             return "cuda"
         return "mps" if torch.backends.mps.is_available() else "cpu"
     kind = asked.partition(":")[0]
     here = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if kind not in here:
-        raise ModelError(f"no device {asked!r}; wanted cpu, cuda, cuda:N or mps")
+        raise ModelError(f"no device {asked!r}; wanted auto, cpu, cuda, cuda:N or mps")
     if not here[kind]:
         raise ModelError(
             f"device {asked!r} is not on this machine (torch {torch.__version__}); leave it out or say cpu"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -15,6 +16,8 @@ _SMALL = 20_000_000
 _PER_LIST = 64
 _MOST_LISTS = 65_536
 _ROW_NUMBER = 8
+# With what may follow: IVF1024_HNSW32 keeps its centroids in a graph.
+_LISTS = re.compile(r"IVF(\d+)")
 _SCALAR_BITS = {"SQ8": 8, "SQ6": 6, "SQ4": 4, "SQfp16": 16, "SQbf16": 16}
 
 
@@ -29,6 +32,7 @@ class Wanted:
         queries: Sampled to measure the recall.
         threads: CPU threads.
         seed: Of the samples.
+        device: Where FAISS trains and measures: "cpu", "cuda" or "cuda:N"; every GPU that it sees by default.
 
     Raises:
         IndexFolderError: A value is out of range.
@@ -40,6 +44,7 @@ class Wanted:
     queries: int = 400
     threads: int = 1
     seed: int = 0
+    device: str | None = None
 
     def __post_init__(self) -> None:
         if not 0 < self.recall <= 1:
@@ -120,4 +125,5 @@ def _bytes_of(layer: str, dim: int) -> float:
 
 def _lists_of(factory: str) -> int:
     """Inverted lists of a factory string; 0 for none."""
-    return int(factory.partition("IVF")[2].partition(",")[0] or 0)
+    found = _LISTS.search(factory)
+    return int(found[1]) if found else 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -11,14 +12,18 @@ from numpy.typing import NDArray
 from tart.errors import IndexFolderError
 from tart_index.ann.choose import sample_size
 from tart_index.ann.effort import Layers
+from tart_index.ann.gpu_making import ListAssignment, has_lists, train_on
 from tart_index.ann.search import structure_file
 from tart_index.exact import import_faiss
 from tart_index.files import sync, writing
 from tart_index.folder import IndexFolder
 from tart_index.gather import gather
+from tart_index.gpus import Gpus, Placement
 from tart_index.vector_type import as_float32
 
 _HNSW_BUILD_EFFORT = 80
+# Below FAISS's own block of rows, so that a block is added whole or not at all.
+_ADDED_AT_ONCE = 65_536
 
 
 class MakingProgress(Protocol):
@@ -30,6 +35,9 @@ class MakingProgress(Protocol):
     def done(self, steps: int) -> None:
         """So many steps more are done."""
 
+    def say(self, text: str) -> None:
+        """Something that the operator should know."""
+
 
 class QuietMaking:
     """Shows nothing."""
@@ -40,33 +48,74 @@ class QuietMaking:
     def done(self, steps: int) -> None:
         """Shows nothing."""
 
+    def say(self, text: str) -> None:
+        """Shows nothing."""
 
-def make(folder: IndexFolder, factory: str, *, threads: int, seed: int, progress: MakingProgress) -> Any:
+
+def make(
+    folder: IndexFolder,
+    factory: str,
+    *,
+    threads: int,
+    seed: int,
+    progress: MakingProgress,
+    placement: Placement | None = None,
+) -> Any:
     """A FAISS index over all stored vectors of a version, deleted ones included.
 
     Training reads a random sample, adding one part at a time: memory holds the structure and the sample.
 
+    Args:
+        folder: The version.
+        factory: FAISS's factory string.
+        threads: CPU threads.
+        seed: Of the sample.
+        progress: Is told how it goes on.
+        placement: Where k-means and the assignment to lists are done; the CPU by default.
+
     Raises:
         IndexFolderError: FAISS does not know the factory string, or cannot train it on so few vectors.
     """
-    faiss = import_faiss()
-    faiss.omp_set_num_threads(threads)
-    dim, rows = folder.manifest.dim, folder.manifest.rows
-    index = parse(factory, dim)
+    import_faiss().omp_set_num_threads(threads)
+    placement = placement or Placement(Gpus())
+    rows = folder.manifest.rows
     sample = sample_rows(rows, sample_size(factory, rows), seed)
     progress.stage(f"training {factory} on {len(sample):,} vectors")
+    index = _trained(factory, folder, sample, placement)
+    progress.stage("adding vectors", rows)
+    _add(index, folder, progress, placement)
+    return index
+
+
+def _trained(factory: str, folder: IndexFolder, sample: NDArray[np.int64], placement: Placement) -> Any:
+    index = parse(factory, folder.manifest.dim)
+    if index.is_trained:
+        return index
+    vectors = gather(folder.vectors, folder.starts, sample)
+
+    def on_cpu() -> Any:
+        index.train(vectors)
+        return index
+
+    # GPUs train an index of their own: one that they fail on is half trained.
+    on_gpus = (lambda gpus: train_on(gpus, parse(factory, index.d), vectors)) if has_lists(index) else None
     try:
-        if not index.is_trained:
-            index.train(gather(folder.vectors, folder.starts, sample))
+        return placement.run("k-means", on_gpus, on_cpu)
     except RuntimeError as error:
         raise IndexFolderError(
-            f"FAISS cannot train {factory!r} on {len(sample):,} vectors: {_reason(error)}"
+            f"FAISS cannot train {factory!r} on {len(vectors):,} vectors: {_reason(error)}"
         ) from error
-    progress.stage("adding vectors", rows)
+
+
+def _add(index: Any, folder: IndexFolder, progress: MakingProgress, placement: Placement) -> None:
+    supported = ListAssignment.supports(index)
+    assigned = cache(lambda gpus: ListAssignment(gpus, index))
     for part in folder.vectors:
-        index.add(np.ascontiguousarray(as_float32(part)))
+        for start in range(0, len(part), _ADDED_AT_ONCE):
+            block = np.ascontiguousarray(as_float32(part[start : start + _ADDED_AT_ONCE]))
+            on_gpus = partial(lambda rows, gpus: assigned(gpus).add(rows), block) if supported else None
+            placement.run("adding", on_gpus, partial(index.add, block))
         progress.done(len(part))
-    return index
 
 
 def parse(factory: str, dim: int) -> Any:

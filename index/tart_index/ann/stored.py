@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from tart.errors import IndexFolderError
@@ -54,6 +54,7 @@ class StoredStructure:
             choice did not see.
         exact: Milliseconds of exact search by k, on one thread, for comparison.
         curve: Every point that was measured.
+        devices: Where each step of the making was done, such as ``{"k-means": "cuda:0", "adding": "cpu"}``.
     """
 
     name: str
@@ -65,6 +66,7 @@ class StoredStructure:
     chosen: tuple[Measured, ...]
     exact: Mapping[str, float]
     curve: tuple[Measured, ...]
+    devices: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name) or self.rows < 1 or not self.chosen:
@@ -84,6 +86,7 @@ class StoredStructure:
             chosen=tuple(Measured.from_json(point) for point in row["chosen"]),
             exact={str(k): float(ms) for k, ms in row["exact"].items()},
             curve=tuple(Measured.from_json(point) for point in row["curve"]),
+            devices={str(step): str(device) for step, device in row.get("devices", {}).items()},
         )
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,6 +20,7 @@ from tart_index.exact import ExactSearch
 from tart_index.files import stored
 from tart_index.folder import IndexFolder
 from tart_index.gather import gather
+from tart_index.gpus import GpuExactSearch, Gpus, Placement
 from tart_index.manifest import Manifest
 from tart_index.writer import KEPT_VERSIONS, IndexWriter
 
@@ -67,18 +69,21 @@ def make_structure(
         IndexFolderError: There is no index, the memory or the disk is too small, or FAISS cannot make the structure.
     """
     progress = progress or QuietMaking()
+    placement = Placement(Gpus.choose(wanted.device), progress.say)
     with IndexWriter.lock(path, create=False) as writer:
         folder = IndexFolder.open(path)
         manifest = folder.manifest
         wishes = factories(manifest.rows, manifest.dim, wanted)
         if not wishes or _is_there(manifest, wanted, wishes):
             return _without(writer, manifest, keep) if not wishes else StructureResult(manifest, [], changed=False)
-        truth = measure_exactly(folder, wanted, queries, progress)
+        truth = measure_exactly(folder, wanted, queries, progress, placement)
         tried: list[str] = []
         best = 0.0
         for factory in wishes:
             _check_disk(path, factory, manifest)
-            index = make(folder, factory, threads=wanted.threads, seed=wanted.seed, progress=progress)
+            index = make(
+                folder, factory, threads=wanted.threads, seed=wanted.seed, progress=progress, placement=placement
+            )
             tried.append(factory)
             tuned = tune(index, truth, wanted.recall, wanted.threads, progress)
             best = max([best, *(point.recall for point in tuned.curve if point.k == DEPTHS[0])])
@@ -86,12 +91,19 @@ def make_structure(
                 name = structure_name(factory, [part.name for part in manifest.parts])
                 file = write(index, path, name)
                 structure = _described(folder, factory, name, file, wanted, tuned, truth, queries is not None)
+                structure = replace(structure, devices=dict(placement.used))
+                if placement.gpus.numbers:
+                    progress.say(str(placement))
                 return StructureResult(_publish(writer, manifest, structure, keep), tried, changed=True)
         return _without(writer, manifest, keep)._replace(tried=tried, best=round(best, 4))
 
 
 def measure_exactly(
-    folder: IndexFolder, wanted: Wanted, queries: NDArray[np.float32] | None, progress: MakingProgress
+    folder: IndexFolder,
+    wanted: Wanted,
+    queries: NDArray[np.float32] | None,
+    progress: MakingProgress,
+    placement: Placement,
 ) -> Truth:
     """Exact neighbours of real queries, or of documents drawn at random."""
     rows = folder.manifest.rows
@@ -103,7 +115,7 @@ def measure_exactly(
     else:
         queries, own = queries[: wanted.queries], own[: wanted.queries]
     progress.stage(f"searching {len(queries):,} queries exactly")
-    exact = ExactSearch(folder.vectors, wanted.threads)
+    exact = GpuExactSearch(folder.vectors, wanted.threads, placement)
     found = exact.search(queries, min(DEPTHS[-1] + 1, rows))
     return Truth(np.ascontiguousarray(queries), own, found.rows, _exact_ms(folder, queries))
 
