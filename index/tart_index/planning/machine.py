@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-_ROOT = Path("/")
+from tart.control_groups import ROOT, ControlGroup, control_groups, lines, words
+
 _PAGES_OF_FILES = ("inactive_file", "active_file")
 
 
@@ -25,7 +26,7 @@ class FreeMemory(NamedTuple):
     limit: str
 
 
-def free_memory(root: Path = _ROOT) -> FreeMemory:
+def free_memory(root: Path = ROOT) -> FreeMemory:
     """The least of what the machine has left and what control groups allow.
 
     Args:
@@ -36,7 +37,7 @@ def free_memory(root: Path = _ROOT) -> FreeMemory:
 
 def resident() -> int:
     """Bytes of memory that this process holds."""
-    pages = _words(Path("/proc/self/statm"))
+    pages = words(Path("/proc/self/statm"))
     if pages:
         return int(pages[1]) * os.sysconf("SC_PAGE_SIZE")
     return peak_resident()
@@ -61,7 +62,7 @@ def free_disk(path: Path) -> int:
 
 
 def _machine(root: Path) -> FreeMemory:
-    for line in _lines(root / "proc/meminfo"):
+    for line in lines(root / "proc/meminfo"):
         name, _, value = line.partition(":")
         if name == "MemAvailable":
             return FreeMemory(int(value.split()[0]) * 1024, "the machine")
@@ -72,46 +73,20 @@ def _machine(root: Path) -> FreeMemory:
 
 
 def _control_groups(root: Path) -> Iterator[FreeMemory]:
-    """What each control group around this process, of version 1 or 2, has left."""
-    for line in _lines(root / "proc/self/cgroup"):
-        _, controllers, path = line.split(":", 2)
-        if not controllers:
-            names = ("memory.max", "memory.current", "memory.stat")
-            yield from _groups(root / "sys/fs/cgroup", path, names, "")
-        elif "memory" in controllers.split(","):
-            names = ("memory.limit_in_bytes", "memory.usage_in_bytes", "memory.stat")
-            yield from _groups(root / "sys/fs/cgroup/memory", path, names, "total_")
+    """What each control group around this process has left."""
+    for group in control_groups("memory", root):
+        left = _left(group)
+        if left is not None:
+            yield FreeMemory(left, "the control group (cgroup)")
 
 
-def _groups(mount: Path, path: str, names: tuple[str, str, str], prefix: str) -> Iterator[FreeMemory]:
-    group = mount / path.strip("/")
-    # In a container the path may be that of the host, and the mount the container's own group.
-    while True:
-        limit, usage, stat = (group / name for name in names)
-        free = _left(limit, usage, stat, prefix)
-        if free is not None:
-            yield FreeMemory(free, "the control group (cgroup)")
-        if group == mount or mount not in group.parents:
-            return
-        group = group.parent
-
-
-def _left(limit_file: Path, usage_file: Path, stat_file: Path, prefix: str) -> int | None:
+def _left(group: ControlGroup) -> int | None:
     """The limit less what is used; pages of files are given up when memory is wanted, so they count as free."""
-    limit, usage = _words(limit_file), _words(usage_file)
+    names = ("memory.max", "memory.current") if group.unified else ("memory.limit_in_bytes", "memory.usage_in_bytes")
+    limit, usage = (words(group.folder / name) for name in names)
     if not limit or not usage or limit[0] == "max":
         return None
-    stat = dict(line.split()[:2] for line in _lines(stat_file))
+    stat = dict(line.split()[:2] for line in lines(group.folder / "memory.stat"))
+    prefix = "" if group.unified else "total_"
     files = sum(int(stat.get(prefix + name, 0)) for name in _PAGES_OF_FILES)
     return max(int(limit[0]) - max(int(usage[0]) - files, 0), 0)
-
-
-def _lines(file: Path) -> list[str]:
-    try:
-        return file.read_text(encoding="ascii").splitlines()
-    except OSError:
-        return []
-
-
-def _words(file: Path) -> list[str]:
-    return " ".join(_lines(file)).split()
