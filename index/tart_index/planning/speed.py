@@ -18,7 +18,7 @@ _PLACES = (0.5, 0.25, 0.75, 0.125, 0.875, 0.375, 0.625)
 _SECONDS = 1.5
 # Of all tokens, what a measurement may embed in vain. Its vectors are not kept: a vector's last digits depend on the
 # texts that share its batch, and a build must make the same bytes whenever it runs.
-_SHARE = 1 / 40
+_SHARE = 1 / 100
 
 
 class Speed(NamedTuple):
@@ -39,7 +39,7 @@ class Speed(NamedTuple):
 
 
 def measure_speed(encoder: Encoder, survey: Survey) -> Speed:
-    """Embeds a few batches of a survey's sample: a second or two, and never more than a twentieth of the work."""
+    """Embeds a few batches of a survey's sample: a second or two, and never more than a fiftieth of the work."""
     documents = survey.documents_of("embed")
     if not documents:
         return Speed(0, 0.0)
