@@ -6,7 +6,7 @@ killed, or that runs again over a corpus that has grown, takes over every part t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +15,7 @@ from tart.encoder import Encoder
 from tart.errors import IndexFolderError, QueryError, SourceError
 from tart.readers import ReadReport
 from tart_index.corpus import Corpus, content_hash
+from tart_index.folder import MANIFEST, read_manifest
 from tart_index.manifest import PROGRAM, Manifest, Part, kept_structure, this_moment
 from tart_index.parts import (
     PART_SIZE,
@@ -28,10 +29,10 @@ from tart_index.parts import (
     stored_model,
     write_parts,
 )
+from tart_index.planning.standing import BuiltBefore
+from tart_index.planning.survey import Survey, survey_documents
 from tart_index.vector_type import VECTOR_TYPES, VectorType
-from tart_index.writer import KEPT_VERSIONS, IndexWriter
-
-_CHECKED_STEP = 1_000
+from tart_index.writer import KEPT_VERSIONS, IndexWriter, refuse_foreign
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +84,25 @@ class BuildResult(NamedTuple):
 
 
 def build_index(
-    corpus: Corpus, out: Path, encoder: Encoder, options: BuildOptions | None = None, progress: Progress | None = None
+    corpus: Corpus,
+    out: Path,
+    encoder: Encoder,
+    options: BuildOptions | None = None,
+    progress: Progress | None = None,
+    approve: Callable[[Survey], None] | None = None,
 ) -> BuildResult:
     """Embeds a corpus into an index folder and publishes it.
 
     The corpus is read twice, first only to count and to check it, so that a fault in its last line shows at once and
     not after hours; standard input is read once. Memory holds a few parts, never the corpus.
+
+    Args:
+        corpus: What to embed.
+        out: The index folder.
+        encoder: The model.
+        options: Settings of the build.
+        progress: Is told how it goes on.
+        approve: Is shown what the first reading found, and may raise an error before anything is embedded.
 
     Raises:
         SourceError: The corpus is empty or cannot be read; nothing is published.
@@ -97,10 +111,14 @@ def build_index(
     options = options or BuildOptions()
     progress = progress or Quiet()
     with IndexWriter.lock(out) as writer:
-        before = _published(writer, encoder, options)
-        progress.start(_count(corpus, progress))
-        report = ReadReport()
+        before = _published(out, encoder, options)
         known = KnownVectors.of(before, encoder, out, options.vector_dtype)
+        standing = BuiltBefore(out, part_identity(encoder, options.vector_dtype), known)
+        survey = _survey(corpus, standing, options, progress)
+        if survey is not None and approve is not None:
+            approve(survey)
+        progress.start(None if survey is None else survey.documents)
+        report = ReadReport()
         chunks = _prepare(corpus, report, encoder, writer, options, known)
         parts, embedded = write_parts(chunks, encoder, writer, progress)
         if not parts:
@@ -113,10 +131,29 @@ def build_index(
         return BuildResult(manifest, embedded, report, changed=True)
 
 
-def _published(writer: IndexWriter, encoder: Encoder, options: BuildOptions) -> Manifest | None:
+def survey_build(
+    corpus: Corpus, out: Path, encoder: Encoder, options: BuildOptions | None = None, progress: Progress | None = None
+) -> Survey | None:
+    """Reads a corpus as a build does first, and tells what it holds; nothing is written.
+
+    Returns:
+        What was found; None for standard input, which can be read only once.
+
+    Raises:
+        SourceError: The corpus is empty or cannot be read.
+        IndexFolderError: The folder holds something else or another model's index.
+    """
+    options = options or BuildOptions()
+    refuse_foreign(out)
+    known = KnownVectors.of(_published(out, encoder, options), encoder, out, options.vector_dtype)
+    standing = BuiltBefore(out, part_identity(encoder, options.vector_dtype), known)
+    return _survey(corpus, standing, options, progress or Quiet())
+
+
+def _published(path: Path, encoder: Encoder, options: BuildOptions) -> Manifest | None:
     """The version in the folder, where it is one that this build may follow."""
     try:
-        before = writer.published()
+        before = read_manifest(path) if (path / MANIFEST).exists() else None
     except IndexFolderError as error:
         if options.replace:
             return None
@@ -126,11 +163,11 @@ def _published(writer: IndexWriter, encoder: Encoder, options: BuildOptions) -> 
     same_model = before.made_by(encoder.uncut.fingerprint)
     if not same_model or before.input_format.fingerprint != encoder.input_format.fingerprint:
         raise IndexFolderError(
-            f"{writer.path}: was built with model {before.model.name!r} and input format {before.input_format.name!r}, "
+            f"{path}: was built with model {before.model.name!r} and input format {before.input_format.name!r}, "
             f"now asked for {encoder.name!r} and {encoder.input_format.name!r}; "
             "say --replace to embed everything anew, or choose another folder"
         )
-    _refuse_other_vectors(writer.path, before, encoder, options.vector_dtype)
+    _refuse_other_vectors(path, before, encoder, options.vector_dtype)
     return before
 
 
@@ -148,18 +185,14 @@ def _refuse_other_vectors(path: Path, before: Manifest, encoder: Encoder, vector
         )
 
 
-def _count(corpus: Corpus, progress: Progress) -> int | None:
+def _survey(corpus: Corpus, standing: BuiltBefore, options: BuildOptions, progress: Progress) -> Survey | None:
     if not corpus.rereadable:
         return None
     report = ReadReport()
-    total = 0
-    for _ in corpus.documents(report):
-        total += 1
-        if total % _CHECKED_STEP == 0:
-            progress.checked(_CHECKED_STEP)
-    if not total:
+    found = survey_documents(corpus.documents(report), options.part_size, standing, progress.checked)
+    if not found.documents:
         raise SourceError(_empty(corpus, report))
-    return total
+    return found
 
 
 def _empty(corpus: Corpus, report: ReadReport) -> str:

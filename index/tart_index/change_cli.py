@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +12,13 @@ import click
 
 from tart.errors import SourceError
 from tart.options import hardware_options
+from tart_index.planning_options import Approval, plan_options
 from tart_index.read_options import read_options, reading
 
 if TYPE_CHECKING:
     from tart_index.changes import ChangeResult, OnExisting
+    from tart_index.planning.plan import Plan
+    from tart_index.planning.survey import Survey
 
 _FOLDER = click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 _KEEP = click.option("--keep", type=click.IntRange(min=1), default=3, show_default=True, help="Versions that stay.")
@@ -37,6 +40,7 @@ _MODEL = click.option("--model", "-m", help="Where the index's model is now. [de
 @_MODEL
 @hardware_options
 @_KEEP
+@plan_options
 @_JSON
 def add(folder: Path, sources: tuple[str, ...], existing: OnExisting, as_json: bool, **settings: Any) -> None:
     """Add documents to an index.
@@ -47,7 +51,7 @@ def add(folder: Path, sources: tuple[str, ...], existing: OnExisting, as_json: b
     tart index add my-index new.jsonl
     tail -n 100 log.jsonl | tart index add my-index - --existing skip
     """
-    _report(folder, _store(folder, sources, existing, settings), as_json=as_json)
+    _store(folder, sources, existing, settings, as_json=as_json)
 
 
 @click.command()
@@ -57,6 +61,7 @@ def add(folder: Path, sources: tuple[str, ...], existing: OnExisting, as_json: b
 @_MODEL
 @hardware_options
 @_KEEP
+@plan_options
 @_JSON
 def upsert(folder: Path, sources: tuple[str, ...], as_json: bool, **settings: Any) -> None:
     """Add documents, or replace those of the same id.
@@ -66,7 +71,7 @@ def upsert(folder: Path, sources: tuple[str, ...], as_json: bool, **settings: An
     \b
     tart index upsert my-index changed.jsonl
     """
-    _report(folder, _store(folder, sources, "replace", settings), as_json=as_json)
+    _store(folder, sources, "replace", settings, as_json=as_json)
 
 
 @click.command()
@@ -90,19 +95,30 @@ def delete(folder: Path, ids: tuple[str, ...], keep: int, as_json: bool) -> None
 @_FOLDER
 @click.option("--part-size", type=click.IntRange(min=1), help="Documents in a part. [default: 4096]")
 @_KEEP
+@plan_options
 @_JSON
-def compact(folder: Path, part_size: int | None, keep: int, as_json: bool) -> None:
+def compact(folder: Path, part_size: int | None, keep: int, as_json: bool, **settings: Any) -> None:
     """Rewrite an index into full parts without deleted rows; nothing is embedded.
 
     \b
     tart index compact my-index
     """
     from tart_index.changes import compact as compact_index
+    from tart_index.folder import IndexFolder
     from tart_index.parts import PART_SIZE
+    from tart_index.planning.plans import plan_compact
 
-    result = compact_index(folder, part_size=part_size or PART_SIZE, keep=keep)
+    size = part_size or PART_SIZE
+    approval = Approval(settings, as_json=as_json)
+    plan = plan_compact(IndexFolder.open(folder), size)
+    if settings["dry_run"]:
+        approval.show_only(plan)
+        return
+    approval.approve(plan)
+    result = compact_index(folder, part_size=size, keep=keep)
+    approval.tell()
     if as_json:
-        _report(folder, result, as_json=True)
+        _report(folder, result, as_json=True, more=approval.as_json())
     else:
         manifest = result.manifest
         parts = len(manifest.parts)
@@ -191,11 +207,16 @@ def diff(folder: Path, old: int, new: int, as_json: bool) -> None:
 COMMANDS = (add, upsert, delete, compact, versions, restore, snapshot, diff)
 
 
-def _store(folder: Path, sources: tuple[str, ...], existing: OnExisting, settings: dict[str, Any]) -> ChangeResult:
+def _store(
+    folder: Path, sources: tuple[str, ...], existing: OnExisting, settings: dict[str, Any], *, as_json: bool
+) -> None:
     from tart.encoder import Encoder
-    from tart_index.changes import add_documents
+    from tart_index.changes import add_documents, survey_change
     from tart_index.corpus import Corpus
     from tart_index.folder import read_manifest
+    from tart_index.parts import PART_SIZE
+    from tart_index.planning.plans import plan_build
+    from tart_index.planning.sizes import VectorLayout
     from tart_index.progress import build_bar
 
     manifest = read_manifest(folder)
@@ -208,8 +229,26 @@ def _store(folder: Path, sources: tuple[str, ...], existing: OnExisting, setting
         input_format=manifest.input_format,
         dimension=manifest.cut_dim,
     )
+    approval = Approval(settings, as_json=as_json)
+    layout = VectorLayout.of(encoder.dim, manifest.vector_dtype)
+
+    def plan(survey: Survey) -> Plan:
+        return plan_build(survey, folder, encoder, layout, PART_SIZE)
+
+    def approve(survey: Survey) -> None:
+        approval.approve(plan(survey))
+
     with build_bar() as bar:
-        return add_documents(folder, corpus, encoder, existing, keep=settings["keep"], progress=bar)
+        if settings["dry_run"]:
+            found = survey_change(folder, corpus, encoder, existing, progress=bar)
+        else:
+            keep = settings["keep"]
+            result = add_documents(folder, corpus, encoder, existing, keep=keep, progress=bar, approve=approve)
+    if settings["dry_run"]:
+        approval.show_only(None if found is None else plan(found))
+        return
+    approval.tell()
+    _report(folder, result, as_json=as_json, more=approval.as_json())
 
 
 def _ids(ids: tuple[str, ...]) -> Iterator[str]:
@@ -223,7 +262,7 @@ def _ids(ids: tuple[str, ...]) -> Iterator[str]:
             raise SourceError(f"standard input is not UTF-8 ({error.reason}); give one id a line") from error
 
 
-def _report(folder: Path, result: ChangeResult, *, as_json: bool) -> None:
+def _report(folder: Path, result: ChangeResult, *, as_json: bool, more: Mapping[str, Any] | None = None) -> None:
     body = {
         "index": str(folder),
         "version": result.manifest.version,
@@ -234,7 +273,7 @@ def _report(folder: Path, result: ChangeResult, *, as_json: bool) -> None:
         },
     }
     if as_json:
-        click.echo(json.dumps(body))
+        click.echo(json.dumps(body | dict(more or {})))
         return
     names = ("added", "replaced", "unchanged", "deleted", "not_found")
     told = ", ".join(f"{body[name]:,} {name.replace('_', ' ')}" for name in names if body[name]) or "nothing changed"

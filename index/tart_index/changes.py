@@ -7,7 +7,7 @@ changes, a crash between any two steps leaves the version before it, and readers
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -35,6 +35,8 @@ from tart_index.parts import (
     prepare_part,
     write_parts,
 )
+from tart_index.planning.standing import Published
+from tart_index.planning.survey import Survey, survey_documents
 from tart_index.searcher import check_model
 from tart_index.writer import KEPT_VERSIONS, IndexWriter
 
@@ -107,6 +109,7 @@ def add_documents(
     part_size: int = PART_SIZE,
     keep: int = KEPT_VERSIONS,
     progress: Progress | None = None,
+    approve: Callable[[Survey], None] | None = None,
 ) -> ChangeResult:
     """Adds documents behind those that are there; one whose id is there already is refused, skipped or replaced.
 
@@ -118,6 +121,8 @@ def add_documents(
         part_size: Documents in a part.
         keep: Versions that stay, the new one among them.
         progress: Is told how it goes on.
+        approve: Is shown what a first reading found, and may raise an error before anything is embedded; without it
+            the corpus is read once.
 
     Raises:
         SourceError: The corpus cannot be read, or an id is there already; nothing is published.
@@ -127,6 +132,8 @@ def add_documents(
     with IndexWriter.lock(path, create=False) as writer:
         change = _Change(IndexFolder.open(path))
         check_model(change.folder, encoder)
+        if approve is not None and corpus.rereadable:
+            approve(_survey(change.folder, corpus, encoder, on_existing, part_size, progress))
         progress.start(None)
         fresh = change.wanted(corpus.documents(ReadReport()), on_existing)
         chunks = _fresh_parts(change.folder, part_chunks(fresh, part_size), encoder)
@@ -134,6 +141,43 @@ def add_documents(
         manifest = _publish(writer, change, parts, keep)
         counts = change.counts
         return ChangeResult(manifest, counts.added, counts.replaced, counts.unchanged, embedded=embedded)
+
+
+def survey_change(
+    path: Path,
+    corpus: Corpus,
+    encoder: Encoder,
+    on_existing: OnExisting,
+    *,
+    part_size: int = PART_SIZE,
+    progress: Progress | None = None,
+) -> Survey | None:
+    """Reads what would be added and tells what it holds; nothing is written.
+
+    Returns:
+        What was found; None for standard input, which can be read only once.
+
+    Raises:
+        SourceError: The corpus cannot be read.
+        IndexFolderError: There is no index, or another model made it.
+    """
+    folder = IndexFolder.open(path)
+    check_model(folder, encoder)
+    if not corpus.rereadable:
+        return None
+    return _survey(folder, corpus, encoder, on_existing, part_size, progress or Quiet())
+
+
+def _survey(
+    folder: IndexFolder,
+    corpus: Corpus,
+    encoder: Encoder,
+    on_existing: OnExisting,
+    part_size: int,
+    progress: Progress,
+) -> Survey:
+    standing = Published(folder, _known(folder, encoder), skip=on_existing == "skip")
+    return survey_documents(corpus.documents(ReadReport()), part_size, standing, progress.checked)
 
 
 def delete_documents(path: Path, ids: Iterable[str], *, keep: int = KEPT_VERSIONS) -> ChangeResult:
@@ -207,12 +251,17 @@ def copied_part(folder: IndexFolder, writer: IndexWriter, rows: Sequence[int], u
 def _fresh_parts(folder: IndexFolder, chunks: Iterable[list[Document]], encoder: Encoder) -> Iterator[FreshPart]:
     manifest = folder.manifest
     used = {part.name for part in manifest.parts}
-    same = manifest_identity(manifest) == part_identity(encoder, manifest.vector_dtype)
-    known = KnownVectors(folder if same else None)
+    known = _known(folder, encoder)
     for documents in chunks:
         name = _free_name(manifest, documents, used)
         used.add(name)
         yield prepare_part(name, documents, encoder, known, manifest.vector_dtype)
+
+
+def _known(folder: IndexFolder, encoder: Encoder) -> KnownVectors:
+    manifest = folder.manifest
+    same = manifest_identity(manifest) == part_identity(encoder, manifest.vector_dtype)
+    return KnownVectors(folder if same else None)
 
 
 def _free_name(manifest: Manifest, documents: Sequence[Document], used: set[str]) -> str:

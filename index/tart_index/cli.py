@@ -14,14 +14,18 @@ from tart.formats import PRESETS
 from tart.options import hardware_options, model_option
 from tart_index.change_cli import COMMANDS
 from tart_index.interchange_cli import export_index, import_index
+from tart_index.planning_options import Approval, plan_options
 from tart_index.read_options import read_options, reading
-from tart_index.structure_cli import make_tuned, report, sentence, structure_options, summary, tune
+from tart_index.structure_cli import make_tuned, report, sentence, structure_options, summary, tune, wanted_of
 from tart_index.vector_options import vector_options, warn_of_cut
 
 if TYPE_CHECKING:
     from tart.encoder import Encoder
+    from tart_index.ann.choose import Wanted
     from tart_index.builder import BuildResult
     from tart_index.manifest import Manifest
+    from tart_index.planning.plan import Plan
+    from tart_index.planning.survey import Survey
 
 
 @click.group()
@@ -54,6 +58,7 @@ for _command in (*COMMANDS, tune, report, import_index, export_index):
     metavar="LIST",
     help="Embed on several devices, a process for each: cuda for all GPUs, or cuda:0,cuda:1.",
 )
+@plan_options
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
 def build(sources: tuple[str, ...], out: Path, as_json: bool, **settings: Any) -> None:
     """Embed a corpus into an index folder.
@@ -69,12 +74,19 @@ def build(sources: tuple[str, ...], out: Path, as_json: bool, **settings: Any) -
     zcat dump.jsonl.gz | tart index build - --out my-index --on-error skip
     tart index build docs.jsonl --out my-index --recall 0.95 --memory 2G
     tart index build docs.jsonl --out small --vector-dtype float16 --dimension 256
+    tart index build docs.jsonl --out my-index --dry-run
     """
-    result = _build(sources, out, settings)
+    approval = Approval(settings, as_json=as_json)
     asked = any(settings[name] is not None for name in ("recall", "memory", "structure"))
+    wanted = wanted_of(settings) if asked else None
+    result = _build(sources, out, settings, wanted, approval)
+    if result is None:
+        return
     tuned = make_tuned(out, settings) if asked else None
+    approval.tell()
     if as_json:
-        click.echo(json.dumps(_summary(out, result) | ({} if tuned is None else summary(out, tuned))))
+        body = _summary(out, result) | ({} if tuned is None else summary(out, tuned))
+        click.echo(json.dumps(body | approval.as_json()))
         return
     click.echo(_sentence(out, result))
     if tuned is not None:
@@ -144,10 +156,15 @@ def verify(folder: Path, as_json: bool) -> None:
         click.echo(f"{folder}: sound: {len(opened):,} documents in {len(parts)} parts, {fingerprint}")
 
 
-def _build(sources: Sequence[str], out: Path, settings: Mapping[str, Any]) -> BuildResult:
-    from tart_index.builder import BuildOptions, build_index
+def _build(
+    sources: Sequence[str], out: Path, settings: Mapping[str, Any], wanted: Wanted | None, approval: Approval
+) -> BuildResult | None:
+    """Builds; or only prints the plan, where that is asked for."""
+    from tart_index.builder import BuildOptions, build_index, survey_build
     from tart_index.corpus import Corpus
     from tart_index.parts import PART_SIZE
+    from tart_index.planning.plans import plan_build
+    from tart_index.planning.sizes import VectorLayout
     from tart_index.progress import build_bar
     from tart_index.writer import refuse_foreign
 
@@ -161,9 +178,19 @@ def _build(sources: Sequence[str], out: Path, settings: Mapping[str, Any]) -> Bu
     )
     corpus = Corpus.from_sources(sources, reading(settings))
     refuse_foreign(out)
-    with _encoding(settings) as encoder, build_bar() as bar:
+    with _encoding(settings) as encoder:
         warn_of_cut(encoder)
-        return build_index(corpus, out, encoder, options, bar)
+        layout = VectorLayout.of(encoder.dim, options.vector_dtype)
+
+        def plan(survey: Survey) -> Plan:
+            return plan_build(survey, out, encoder, layout, options.part_size, wanted)
+
+        with build_bar() as bar:
+            if not settings["dry_run"]:
+                return build_index(corpus, out, encoder, options, bar, lambda survey: approval.approve(plan(survey)))
+            found = survey_build(corpus, out, encoder, options, bar)
+        approval.show_only(None if found is None else plan(found))
+    return None
 
 
 @contextmanager

@@ -212,6 +212,13 @@ class MetadataColumns:
         )
 
 
+def stored_bytes(documents: Sequence[Document]) -> int:
+    """About what the values of some documents' metadata take in the file, without its head and foot."""
+    groups = _grouped(documents).values()
+    numbers = sum(4 * len(one.rows) + 8 * (len(one.ints) + len(one.floats) + len(one.texts)) for one in groups)
+    return numbers + sum(len(text.encode("utf-8", "surrogatepass")) for one in groups for text in one.texts)
+
+
 def count_types(columns: Iterable[MetadataColumns], alive: NDArray[np.bool_] | None) -> dict[str, dict[str, int]]:
     """By key and type, in how many documents a value of that type stands.
 

@@ -29,5 +29,5 @@ def doctor(model: str, as_json: bool) -> None:
         for topic, rows in findings.items():
             for name, value in rows.items():
                 shown = ", ".join(map(str, value)) or "none" if isinstance(value, list) else value
-                click.echo(f"{topic:<10} {name:<24} {shown}")
+                click.echo(f"{topic:<10} {name:<33} {shown}")
     sys.exit(1 if any("problem" in rows for rows in findings.values()) else 0)

@@ -11,6 +11,7 @@ import click
 from tart.errors import SourceError
 from tart.formats import PRESETS
 from tart.options import hardware_options, model_option
+from tart_index.planning_options import Approval, plan_options
 from tart_index.read_options import read_options, reading
 from tart_index.vector_options import vector_options, warn_of_cut
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from tart.documents import Document
     from tart_index.corpus import Corpus
     from tart_index.importing import VectorStream
+    from tart_index.planning.plan import Plan
+    from tart_index.planning.sizes import VectorLayout
+    from tart_index.progress import BuildBar
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
 
@@ -46,6 +50,7 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Print the result a
 @click.option("--trust", is_flag=True, help="Do not compare some vectors with the model's own.")
 @read_options
 @hardware_options
+@plan_options
 @_JSON
 def import_index(sources: tuple[str, ...], out: Path, as_json: bool, **settings: Any) -> None:
     """Make an index of vectors that another program made.
@@ -60,10 +65,12 @@ def import_index(sources: tuple[str, ...], out: Path, as_json: bool, **settings:
     """
     from tart.encoder import Encoder
     from tart_index.importing import import_vectors
+    from tart_index.planning.sizes import VectorLayout
     from tart_index.progress import build_bar
     from tart_index.writer import refuse_foreign
 
     refuse_foreign(out)
+    approval = Approval(settings, as_json=as_json)
     corpus, vectors = _corpus(sources, settings), _vectors(sources, settings)
     encoder = Encoder.load(
         settings["model"],
@@ -75,15 +82,23 @@ def import_index(sources: tuple[str, ...], out: Path, as_json: bool, **settings:
     )
     warn_of_cut(encoder)
     with build_bar() as bar:
-        result = import_vectors(
-            corpus,
-            vectors,
-            out,
-            encoder,
-            trust=settings["trust"],
-            vector_dtype=settings["vector_dtype"],
-            progress=bar,
-        )
+        plan = _plan(corpus, out, VectorLayout.of(encoder.dim, settings["vector_dtype"]), bar)
+        if not settings["dry_run"]:
+            if plan is not None:
+                approval.approve(plan)
+            result = import_vectors(
+                corpus,
+                vectors,
+                out,
+                encoder,
+                trust=settings["trust"],
+                vector_dtype=settings["vector_dtype"],
+                progress=bar,
+            )
+    if settings["dry_run"]:
+        approval.show_only(plan)
+        return
+    approval.tell()
     manifest = result.manifest
     if as_json:
         click.echo(
@@ -95,6 +110,7 @@ def import_index(sources: tuple[str, ...], out: Path, as_json: bool, **settings:
                     "checked": result.checked,
                     "least_cosine": round(result.alike, 6),
                 }
+                | approval.as_json()
             )
         )
         return
@@ -129,6 +145,19 @@ def export_index(folder: Path, out: Path, as_json: bool) -> None:
         click.echo(json.dumps({"index": str(folder), "documents": len(opened), "files": files}))
     else:
         click.echo(f"{', '.join(files)}: {len(opened):,} documents")
+
+
+def _plan(corpus: Corpus, out: Path, layout: VectorLayout, bar: BuildBar) -> Plan | None:
+    """None for standard input, which can be read only once."""
+    from tart.readers import ReadReport
+    from tart_index.parts import PART_SIZE
+    from tart_index.planning.plans import plan_import
+    from tart_index.planning.survey import survey_documents
+
+    if not corpus.rereadable:
+        return None
+    survey = survey_documents(corpus.documents(ReadReport()), PART_SIZE, checked=bar.checked)
+    return plan_import(survey, out, layout, PART_SIZE)
 
 
 def _corpus(sources: tuple[str, ...], settings: Any) -> Corpus:

@@ -16,10 +16,7 @@ from tart_index.table import metadata_json
 
 def digest(*values: str) -> bytes:
     """16 bytes that stand for some texts: BLAKE2b, so that a collision is no practical concern."""
-    state = hashlib.blake2b(digest_size=16)
-    for value in values:
-        state.update(framed(value))
-    return state.digest()
+    return hashlib.blake2b(b"".join(map(framed, values)), digest_size=16).digest()
 
 
 def framed(text: str) -> bytes:

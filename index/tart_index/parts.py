@@ -98,6 +98,10 @@ class KnownVectors:
         except IndexFolderError:
             return cls()
 
+    def holds(self, document: Document) -> bool:
+        """Whether a document of equal title and text is there; its vector is not read."""
+        return self.folder is not None and self.folder.find_content(document) is not None
+
     def find(self, document: Document) -> NDArray[np.float32] | None:
         """The vector of a document of equal title and text, or None."""
         row = self.folder.find_content(document) if self.folder is not None else None

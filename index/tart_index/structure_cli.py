@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from tart.errors import QueryError
+from tart_index.planning_options import Approval, plan_options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from tart_index.ann.choose import Wanted
     from tart_index.ann.structures import StructureResult
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -83,6 +85,7 @@ def structure_options(*, recall: float | None) -> Callable[[Command], Command]:
 @click.option("--device", help="auto, cpu, cuda or cuda:N, for k-means and exact search. [default: auto]")
 @click.option("--model", "-m", help="Where the index's model is now, for --queries. [default: as stored]")
 @click.option("--keep", type=click.IntRange(min=1), default=3, show_default=True, help="Versions that stay.")
+@plan_options
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
 def tune(folder: Path, queries: Path | None, as_json: bool, **settings: Any) -> None:
     """Make an approximate search structure that keeps a promise of recall.
@@ -97,8 +100,20 @@ def tune(folder: Path, queries: Path | None, as_json: bool, **settings: Any) -> 
     tart index tune my-index --structure HNSW32_SQ8
     tart index tune my-index --structure exact
     """
+    from tart_index.folder import IndexFolder
+    from tart_index.planning.plans import plan_tune
+    from tart_index.planning.sizes import VectorLayout
+
+    opened = IndexFolder.open(folder)
+    plan = plan_tune(opened, wanted_of(settings), VectorLayout.of(opened.manifest.dim, opened.manifest.vector_dtype))
+    approval = Approval(settings, as_json=as_json)
+    if settings["dry_run"]:
+        approval.show_only(plan)
+        return
+    approval.approve(plan)
     result = make_tuned(folder, settings, queries)
-    click.echo(json.dumps(summary(folder, result)) if as_json else sentence(folder, result))
+    approval.tell()
+    click.echo(json.dumps(summary(folder, result) | approval.as_json()) if as_json else sentence(folder, result))
 
 
 @click.command()
@@ -119,13 +134,12 @@ def report(folder: Path, out: Path | None) -> None:
     click.echo(f"{target}: open it in a browser")
 
 
-def make_tuned(folder: Path, settings: Mapping[str, Any], queries: Path | None = None) -> StructureResult:
-    """Makes the structure that options ask for."""
+def wanted_of(settings: Mapping[str, Any]) -> Wanted:
+    """What options ask of a structure."""
     from tart.engines.hardware import available_cpus
     from tart_index.ann.choose import Wanted
-    from tart_index.ann.structures import make_structure
 
-    wanted = Wanted(
+    return Wanted(
         recall=settings["recall"] or 0.95,
         memory=settings["memory"],
         factory=settings["structure"],
@@ -133,6 +147,13 @@ def make_tuned(folder: Path, settings: Mapping[str, Any], queries: Path | None =
         threads=settings["threads"] or available_cpus(),
         device=settings["device"],
     )
+
+
+def make_tuned(folder: Path, settings: Mapping[str, Any], queries: Path | None = None) -> StructureResult:
+    """Makes the structure that options ask for."""
+    from tart_index.ann.structures import make_structure
+
+    wanted = wanted_of(settings)
     vectors = None if queries is None else _query_vectors(folder, queries, settings)
     with _making_bar() as bar:
         return make_structure(folder, wanted, vectors, keep=settings["keep"], progress=bar)

@@ -21,6 +21,8 @@ _SCHEMA = pa.schema(
         pa.field("truncated", pa.bool_(), nullable=False),
     ]
 )
+# One for all documents: json.dumps would make one for each.
+_JSON = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 
 class DocumentTable:
@@ -88,4 +90,4 @@ class DocumentTable:
 
 def metadata_json(document: Document) -> str:
     """Metadata as JSON, equal for equal metadata whatever the order of its keys."""
-    return json.dumps(dict(document.metadata), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return _JSON.encode(dict(document.metadata)) if document.metadata else "{}"

@@ -8,6 +8,7 @@ from typing import Literal
 
 import torch
 
+from tart.control_groups import allowed_cpus
 from tart.errors import ModelError
 
 DtypeName = Literal["float32", "bfloat16", "float16"]
@@ -63,10 +64,9 @@ class Hardware:
 
 
 def available_cpus() -> int:
-    """Processors that this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    """Processors that this process may run on, no more than its control groups give it time of."""
+    here = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(here, allowed_cpus() or here)
 
 
 def cpu_multiplies_bfloat16() -> bool:

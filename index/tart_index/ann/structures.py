@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -74,7 +75,7 @@ def make_structure(
         folder = IndexFolder.open(path)
         manifest = folder.manifest
         wishes = factories(manifest.rows, manifest.dim, wanted)
-        if not wishes or _is_there(manifest, wanted, wishes):
+        if not wishes or is_there(manifest, wanted, wishes):
             return _without(writer, manifest, keep) if not wishes else StructureResult(manifest, [], changed=False)
         truth = measure_exactly(folder, wanted, queries, progress, placement)
         tried: list[str] = []
@@ -133,7 +134,8 @@ def _exact_ms(folder: IndexFolder, queries: NDArray[np.float32]) -> dict[str, fl
     return median
 
 
-def _is_there(manifest: Manifest, wanted: Wanted, wishes: list[str]) -> bool:
+def is_there(manifest: Manifest, wanted: Wanted, wishes: Sequence[str]) -> bool:
+    """Whether a version has one of these structures already, over all its parts and for the recall wanted."""
     structure = manifest.structure
     return (
         structure is not None

@@ -9,6 +9,7 @@ import numpy as np
 
 from tart.encoder import Encoder
 from tart.engines import Hardware
+from tart_index.planning.words import duration
 from tart_index.selection.options import SelectionOptions
 from tart_index.selection.pool import Pool, document_of
 from tart_index.selection.product import TILE, Product
@@ -65,13 +66,6 @@ def plan_of(
     memory = 16 * rows + state + 4 * encoder.dim * (2 * block + count) + 16 * block * tile
     embedding = None if pool.vectors is not None else rows / _rows_a_second(pool, encoder)
     return Plan(rows, count, -(-rows // BLOCK), memory, _scoring_seconds(rows, count, encoder.dim, hardware), embedding)
-
-
-def duration(seconds: float) -> str:
-    """A time in words."""
-    if seconds < 90:
-        return f"{max(seconds, 1):.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5_400 else f"{seconds / 3_600:.1f} h"
 
 
 def _scoring_seconds(rows: int, targets: int, dim: int, hardware: Hardware) -> float:
