@@ -57,7 +57,7 @@ class Run:
         return found
 
     def autofaiss(self) -> dict[str, Any]:
-        """autofaiss's choice for a bound of memory."""
+        """What autofaiss chooses within a bound of memory."""
         memory = self.options.autofaiss_memory
         options = (*self._files, *self._index("autofaiss"), "--memory", memory)
         return self.steps.autofaiss("build-autofaiss", self.options.autofaiss_limit, *options) | {"memory": memory}

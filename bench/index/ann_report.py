@@ -21,10 +21,11 @@ NAMES = {
 _PEERS = ("hnswlib", "usearch", "faiss")
 _THIRD = 1 / 3
 _ABOUT = """\
-{rows:,} synthetic unit vectors of 384 numbers (`vectors.py`; `hardness.py` compares them with real ones), {queries:,} queries
-drawn apart from them and from those that a structure is tuned on. The smallest effort that finds {recall:.0%} of the ten
-nearest; peers are fitted to the test queries themselves. Graphs: 32 links (M; 64 on the lowest level), efConstruction
-{ef_construction}. {rounds} rounds in turn, every measurement in a process of its own, queries on one thread. Peers: {peers}."""
+{rows:,} synthetic unit vectors of 384 numbers (`vectors.py`; `hardness.py` compares them with real ones), {queries:,}
+queries drawn apart from them and from those that a structure is tuned on. The smallest effort that finds {recall:.0%}
+of the ten nearest; peers are fitted to the test queries themselves. Graphs: 32 links (M; 64 on the lowest level),
+efConstruction {ef_construction}. {rounds} rounds in turn, every measurement in a process of its own, queries on one
+thread. Peers: {peers}."""
 _MEMORY = """\
 Memory is what the process grew by from before opening to after the last query: its own, and pages of mapped files,
 which the system may take back and which ours reads the stored vectors of its hits from. The peers hold the vectors."""
@@ -32,8 +33,8 @@ _FILTERS = """\
 ## Filters
 
 `chance` lets documents from anywhere pass, `corner` those nearest to one direction, which most queries are far from.
-Ours as tuned, one query a call on one thread; recall against exact search under the same filter. Wanted: {recall} at each,
-never fewer hits than there are, none that does not match."""
+Ours as tuned, one query a call on one thread; recall against exact search under the same filter. Wanted: {recall} at
+each, never fewer hits than there are, none that does not match."""
 _OPEN = """\
 ## Opening
 
@@ -90,7 +91,15 @@ def queries_table(found: Mapping[str, Any]) -> str:
                 f"{built['bytes'] / 2**20:,.0f}",
             ]
         )
-    header = ["", "recall@10", "queries/s, one a call", "queries/s, all in one call", "own MiB", "mapped MiB", "file MiB"]
+    header = [
+        "",
+        "recall@10",
+        "queries/s, one a call",
+        "queries/s, all in one call",
+        "own MiB",
+        "mapped MiB",
+        "file MiB",
+    ]
     ours, fitted = found["build"]["ours"]["factory"], found["tune"]["ours"]["effort"]
     efforts = ", ".join(f"{NAMES[peer]} ef {found['tune'][peer]['effort']}" for peer in _PEERS)
     return table(header, lines) + f"\n\nOurs: `{ours}`, fitted {fitted}; {efforts}."
@@ -108,8 +117,8 @@ def verdict(found: Mapping[str, Any]) -> str:
         third = "at most a third" if share <= _THIRD else "more than a third"
         asked = "one query a call" if way == "single" else "all in one call"
         said.append(
-            f"{asked}: {times:.2f} times the speed of the fastest peer ({NAMES[best]}) at equal recall with {share:.2f} of "
-            f"its memory, mapped pages counted ({third}); as fast as the best {held}"
+            f"{asked}: {times:.2f} times the speed of the fastest peer ({NAMES[best]}) at equal recall with {share:.2f} "
+            f"of its memory, mapped pages counted ({third}); as fast as the best {held}"
         )
     return "Wanted: at least as fast as the best at equal recall. " + "; ".join(said) + "."
 
@@ -127,8 +136,8 @@ def builds_table(options: argparse.Namespace, found: Mapping[str, Any]) -> str:
     else:
         lines.append(_build_line(f"autofaiss within {automatic['memory']}: {automatic['factory']}", automatic))
     text = (
-        f"{options.threads} threads. Peak memory is the process's own above what it had before; the vectors are read from "
-        "a mapped file. Without a bound of memory autofaiss takes HNSW32, as FAISS's row."
+        f"{options.threads} threads. Peak memory is the process's own above what it had before; the vectors are read "
+        "from a mapped file. Without a bound of memory autofaiss takes HNSW32, as FAISS's row."
     )
     return text + "\n\n" + table(["", "seconds", "peak MiB", "file MiB"], lines)
 

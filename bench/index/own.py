@@ -168,7 +168,9 @@ def filtered(given: argparse.Namespace) -> dict[str, Any]:
                 {
                     "filter": key,
                     "passing": passing / PER_MILLE,
-                    "recall": float(np.mean([len(np.intersect1d(a, b)) / len(b) for a, b in zip(rows, true)])),
+                    "recall": float(
+                        np.mean([len(np.intersect1d(a, b)) / len(b) for a, b in zip(rows, true, strict=True)])
+                    ),
                     "fewest": min(map(len, rows)),
                     "possible": min(K, int(allowed.sum())),
                     "strangers": int(sum((~allowed[one]).sum() for one in rows)),

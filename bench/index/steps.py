@@ -41,7 +41,7 @@ class Steps:
         return self.run(name, [python, str(HERE / "in_peers" / "graph.py"), step, peer, *map(str, options)])
 
     def autofaiss(self, name: str, limit: float, *options: object) -> dict[str, Any]:
-        """autofaiss's build; after so many seconds it is ended, which is told."""
+        """A build by autofaiss; after so many seconds it is ended, which is told."""
         command = [self.python("autofaiss"), str(HERE / "in_peers" / "autofaiss_build.py"), *map(str, options)]
         return self.run(name, command, limit)
 

@@ -1,8 +1,9 @@
 """Synthetic vectors that are as hard to search as those of real texts, and an index of them made by our own import.
 
 Of what a sentence encoder makes, the generator keeps what decides how hard a search is: all vectors lean to one side
-(a common mean), variance falls off over the directions as a power of their rank, topics lie in wider areas and differ in
-size as words do (Zipf), documents vary about their topic in directions of its area's own, by more or less (log-normal).
+(a common mean), variance falls off over the directions as a power of their rank, topics lie in wider areas and differ
+in size as words do (Zipf), documents vary about their topic in directions of its area's own, by more or less
+(log-normal).
 `hardness.py` compares it with really embedded texts.
 """
 
@@ -26,8 +27,8 @@ _TOPICS = 4_000
 _AREAS = 32
 _ZIPF = 0.7
 # Variance of the direction of rank r is r to the power of minus twice this.
-_DECAY = 0.4
-_MEAN, _TOPIC, _DOCUMENT, _SPREAD = 0.4, 0.45, 0.8, 0.3
+_DECAY = 0.6
+_MEAN, _TOPIC, _DOCUMENT, _SPREAD = 0.4, 0.33, 0.9, 0.35
 _AREA_SHARE = 0.5
 _BLOCK = 20_000
 

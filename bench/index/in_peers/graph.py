@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 import time
 from pathlib import Path
@@ -28,10 +27,17 @@ _MOST_EFFORT = 4_096
 class Graph(Protocol):
     """What the three have in common."""
 
-    def add(self, vectors: Any, threads: int) -> None: ...
-    def save(self, file: str) -> None: ...
-    def effort(self, ef: int) -> None: ...
-    def ask(self, queries: Any) -> Any: ...
+    def add(self, vectors: Any, threads: int) -> None:
+        """Takes more vectors, numbered on."""
+
+    def save(self, file: str) -> None:
+        """Writes the index."""
+
+    def effort(self, ef: int) -> None:
+        """Sets how hard the next queries are searched."""
+
+    def ask(self, queries: Any) -> Any:
+        """Rows of the nearest. Shape: (len(queries), K), int64."""
 
 
 class Hnswlib:
@@ -48,15 +54,19 @@ class Hnswlib:
         self._index.set_num_threads(1)
 
     def add(self, vectors: Any, threads: int) -> None:
+        """Takes more vectors, numbered on."""
         self._index.add_items(vectors, num_threads=threads)
 
     def save(self, file: str) -> None:
+        """Writes the index."""
         self._index.save_index(file)
 
     def effort(self, ef: int) -> None:
+        """Sets how hard the next queries are searched."""
         self._index.set_ef(ef)
 
     def ask(self, queries: Any) -> Any:
+        """Rows of the nearest."""
         return self._index.knn_query(queries, k=K, num_threads=1)[0]
 
 
@@ -74,17 +84,21 @@ class Usearch:
             self._index.load(file)
 
     def add(self, vectors: Any, threads: int) -> None:
+        """Takes more vectors, numbered on."""
         keys = np.arange(self._rows, self._rows + len(vectors), dtype=np.uint64)
         self._index.add(keys, vectors, threads=threads, copy=True)
         self._rows += len(vectors)
 
     def save(self, file: str) -> None:
+        """Writes the index."""
         self._index.save(file)
 
     def effort(self, ef: int) -> None:
+        """Sets how hard the next queries are searched."""
         self._index.expansion_search = ef
 
     def ask(self, queries: Any) -> Any:
+        """Rows of the nearest."""
         # One query alone comes back without the axis of the queries.
         return np.asarray(self._index.search(queries, K, threads=1).keys).reshape(len(queries), K).astype(np.int64)
 
@@ -104,16 +118,20 @@ class Faiss:
         faiss.omp_set_num_threads(1)
 
     def add(self, vectors: Any, threads: int) -> None:
+        """Takes more vectors, numbered on."""
         self._faiss.omp_set_num_threads(threads)
         self._index.add(vectors)
 
     def save(self, file: str) -> None:
+        """Writes the index."""
         self._faiss.write_index(self._index, file)
 
     def effort(self, ef: int) -> None:
+        """Sets how hard the next queries are searched."""
         self._index.hnsw.efSearch = ef
 
     def ask(self, queries: Any) -> Any:
+        """Rows of the nearest."""
         return self._index.search(queries, K)[1]
 
 
@@ -133,7 +151,7 @@ def build(given: argparse.Namespace) -> dict[str, Any]:
     peak.end()
     new = f"{given.index}.new"
     graph.save(new)
-    os.replace(new, given.index)
+    Path(new).replace(given.index)
     return {"seconds": seconds, "peak_mib": most, "bytes": given.index.stat().st_size}
 
 
