@@ -117,8 +117,8 @@ def verdict(found: Mapping[str, Any]) -> str:
         third = "at most a third" if share <= _THIRD else "more than a third"
         asked = "one query a call" if way == "single" else "all in one call"
         said.append(
-            f"{asked}: {times:.2f} times the speed of the fastest peer ({NAMES[best]}) at equal recall with {share:.2f} "
-            f"of its memory, mapped pages counted ({third}); as fast as the best {held}"
+            f"{asked}: {times:.2f} times the speed of the fastest peer ({NAMES[best]}) at equal recall, with "
+            f"{share:.2f} of its memory, mapped pages counted ({third}); as fast as the best {held}"
         )
     return "Wanted: at least as fast as the best at equal recall. " + "; ".join(said) + "."
 

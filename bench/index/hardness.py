@@ -91,7 +91,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=HERE, help="where the report goes")
     options = parser.parse_args()
-    some = {f"{number}: {path.name}": real(path, options.rows) for number, path in enumerate(options.indexes, 1)}
+    some = {f"real {number}": real(path, options.rows) for number, path in enumerate(options.indexes, 1)}
     rows = min(map(len, some.values()))
     made = np.concatenate(list(blocks(World.of(options.seed), rows, options.seed + 2)))
     options.rows = rows

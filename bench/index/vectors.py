@@ -23,12 +23,13 @@ from tart_index.importing import NpyVectors, import_vectors
 
 DIM = 384
 PER_MILLE = 1_000
-_TOPICS = 4_000
-_AREAS = 32
-_ZIPF = 0.7
-# Variance of the direction of rank r is r to the power of minus twice this.
-_DECAY = 0.6
-_MEAN, _TOPIC, _DOCUMENT, _SPREAD = 0.4, 0.33, 0.9, 0.35
+_TOPICS = 60_000
+_AREAS = 4
+# Zipf and Mandelbrot: the share of the topic of rank r is (r + offset) to the power of minus this.
+_ZIPF, _OFFSET = 0.95, 10
+# Variance of the direction of rank r is r to the power of minus twice this: of topics, of documents about their topic.
+_DECAY, _NEAR_DECAY = 0.38, 0.85
+_MEAN, _TOPIC, _DOCUMENT, _SPREAD = 0.4, 0.65, 0.6, 0.8
 _AREA_SHARE = 0.5
 _BLOCK = 20_000
 
@@ -55,19 +56,19 @@ class World(NamedTuple):
         """Draws it."""
         rng = np.random.default_rng(seed)
         mean = rng.standard_normal(DIM)
-        centres = rng.standard_normal((_AREAS, DIM)) * _scales()
+        centres = rng.standard_normal((_AREAS, DIM)) * _scales(_DECAY)
         areas = rng.integers(_AREAS, size=_TOPICS)
-        own = rng.standard_normal((_TOPICS, DIM)) * _scales()
+        own = rng.standard_normal((_TOPICS, DIM)) * _scales(_DECAY)
         topics = _AREA_SHARE * centres[areas] + np.sqrt(1 - _AREA_SHARE**2) * own
         turns = np.stack([np.linalg.qr(rng.standard_normal((DIM, DIM)))[0] for _ in range(_AREAS)])
-        shares = np.arange(1, _TOPICS + 1) ** -_ZIPF
+        shares = (np.arange(1, _TOPICS + 1) + _OFFSET) ** -_ZIPF
         mean /= np.linalg.norm(mean)
         single = [array.astype(np.float32) for array in (mean, topics, turns)]
         return cls(single[0], single[1], areas, single[2], shares / shares.sum())
 
 
-def _scales() -> NDArray[np.float64]:
-    scales = np.arange(1, DIM + 1) ** -_DECAY
+def _scales(decay: float) -> NDArray[np.float64]:
+    scales = np.arange(1, DIM + 1) ** -decay
     return scales / np.linalg.norm(scales)
 
 
@@ -77,7 +78,7 @@ def blocks(world: World, rows: int, seed: int) -> Iterator[NDArray[np.float32]]:
     for start in range(0, rows, _BLOCK):
         topics = rng.choice(len(world.shares), size=_BLOCK, p=world.shares)
         far = np.exp(_SPREAD * rng.standard_normal((_BLOCK, 1), dtype=np.float32))
-        own = rng.standard_normal((_BLOCK, DIM), dtype=np.float32) * _scales().astype(np.float32)
+        own = rng.standard_normal((_BLOCK, DIM), dtype=np.float32) * _scales(_NEAR_DECAY).astype(np.float32)
         for area, turn in enumerate(world.turns):
             here = world.areas[topics] == area
             own[here] = own[here] @ turn
