@@ -36,6 +36,8 @@ class Run:
         self.folder = options.cache / "vectors" / str(options.rows)
         self.home = options.cache / str(options.rows)
         self.index = self.home / "ours"
+        # By the name of the measurement: ours as `tart index tune` chooses it, and others to compare the choice with.
+        self.own = {"ours": self.index, **{factory: self.home / factory for factory in options.also}}
         self.steps = Steps(self.home, options.peers)
         self._files = ("--folder", self.folder, "--rows", options.rows, "--threads", options.threads)
         self._truth = ("--truth", self.home / "truth.npy")
@@ -47,10 +49,16 @@ class Run:
         own("data", "data", *self._files, "--queries", self.options.queries, "--seed", self.options.seed)
         own("import", "import", *self._files, "--index", self.index, "--seed", self.options.seed)
         own("truth", "truth", *self._files, "--index", self.index, *self._truth)
+        for name in self.options.also:
+            own(f"link-{name}", "link", *self._files, "--source", self.index, "--index", self.own[name])
 
     def build(self) -> dict[str, Any]:
         """Our structure and the graphs."""
-        found = {"ours": self.steps.own("build-ours", "tune", *self._files, "--index", self.index, *self._recall)}
+        found = {}
+        for name, index in self.own.items():
+            structure = () if name == "ours" else ("--structure", name)
+            options = (*self._files, "--index", index, *self._recall, *structure)
+            found[name] = self.steps.own(f"build-{name}", "tune", *options)
         effort = ("--ef-construction", self.options.ef_construction)
         for peer in PEERS:
             found[peer] = self.steps.graph(f"build-{peer}", "build", peer, *self._files, *self._index(peer), *effort)
@@ -64,8 +72,10 @@ class Run:
 
     def tune(self) -> dict[str, Any]:
         """The smallest efforts that reach the recall on the test queries."""
-        ours = self.steps.own("fit-ours", "fit", *self._files, *self._truth, "--index", self.index, *self._recall)
-        found = {"ours": ours}
+        found = {}
+        for name, index in self.own.items():
+            options = (*self._files, *self._truth, "--index", index, *self._recall)
+            found[name] = self.steps.own(f"fit-{name}", "fit", *options)
         for peer in PEERS:
             options = (*self._files, *self._truth, *self._index(peer), *self._recall)
             found[peer] = self.steps.graph(f"fit-{peer}", "tune", peer, *options)
@@ -74,13 +84,14 @@ class Run:
     def ask(self) -> dict[str, list[dict[str, Any]]]:
         """Queries, all systems in turn."""
         fitted = self.tune()
-        found: dict[str, list[dict[str, Any]]] = {name: [] for name in ("ours", "ours, fitted", *PEERS)}
+        found: dict[str, list[dict[str, Any]]] = {name: [] for name in ("as tuned", *self.own, *PEERS)}
         for number in range(self.options.rounds):
-            ours = (*self._files, *self._truth, "--index", self.index)
-            found["ours"].append(self.steps.own(f"ask-ours-{number}", "ask", *ours))
-            effort = json.dumps(fitted["ours"]["effort"])
-            same = self.steps.own(f"ask-fitted-{number}", "ask", *ours, "--effort", effort)
-            found["ours, fitted"].append(same)
+            tuned = (*self._files, *self._truth, "--index", self.index)
+            found["as tuned"].append(self.steps.own(f"ask-tuned-{number}", "ask", *tuned))
+            for name, index in self.own.items():
+                effort = json.dumps(fitted[name]["effort"])
+                options = (*self._files, *self._truth, "--index", index, "--effort", effort)
+                found[name].append(self.steps.own(f"ask-{name}-{number}", "ask", *options))
             for peer in PEERS:
                 options = (*self._files, *self._truth, *self._index(peer), "--effort", fitted[peer]["effort"])
                 found[peer].append(self.steps.graph(f"ask-{peer}-{number}", "ask", peer, *options))
@@ -114,6 +125,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--recall", type=float, default=0.95)
     parser.add_argument("--threads", type=int, default=2, help="of builds; queries are asked on one")
     parser.add_argument("--ef-construction", type=int, default=80, help="of all graphs, which have 32 links (M)")
+    parser.add_argument(
+        "--also", nargs="*", default=["HNSW24_SQ8"], metavar="FACTORY", help="structures of ours beside the chosen one"
+    )
     parser.add_argument("--autofaiss-memory", default="1G", help="autofaiss's bound; without one it takes HNSW32")
     parser.add_argument("--autofaiss-limit", type=float, default=1_200.0, help="seconds after which it is ended")
     parser.add_argument("--seed", type=int, default=0)

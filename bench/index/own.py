@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import shutil
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -67,6 +69,12 @@ def data(given: argparse.Namespace) -> dict[str, Any]:
     return {"rows": given.rows, "queries": given.queries}
 
 
+def linked(given: argparse.Namespace) -> dict[str, Any]:
+    """An index of the same parts beside another, for another structure; what it shares is never written again."""
+    shutil.copytree(given.source, given.index, copy_function=os.link)
+    return {"parts": len(IndexFolder.open(given.index).manifest.parts)}
+
+
 def imported(given: argparse.Namespace) -> dict[str, Any]:
     """An index of the first rows."""
     started = time.perf_counter()
@@ -113,13 +121,13 @@ def fit(given: argparse.Namespace) -> dict[str, Any]:
         return {"effort": None, "recall": 1.0}
     queries, true = np.load(given.folder / "queries.npy"), np.load(given.truth)[:, :K]
     effort = dict(structure.chosen[0].effort)
-    low, high = 1, 4 * effort["nprobe"]
-    recalls: dict[int, float] = {}
+    dial = "nprobe" if "nprobe" in effort else "efSearch"
+    low, high = 1 if dial == "nprobe" else K, 4 * effort[dial]
     while low < high:
         middle = (low + high) // 2
-        recalls[middle] = _recall(_opened(folder, {**effort, "nprobe": middle}, given.threads), queries, true)
-        low, high = (low, middle) if recalls[middle] >= given.recall else (middle + 1, high)
-    effort["nprobe"] = high
+        found = _recall(_opened(folder, {**effort, dial: middle}, given.threads), queries, true)
+        low, high = (low, middle) if found >= given.recall else (middle + 1, high)
+    effort[dial] = high
     return {"effort": effort, "recall": _recall(_opened(folder, effort, given.threads), queries, true)}
 
 
@@ -227,6 +235,7 @@ def _shares(found: NDArray[np.int64], true: NDArray[np.int64]) -> float:
 STEPS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
     "data": data,
     "import": imported,
+    "link": linked,
     "truth": truth,
     "tune": tune,
     "fit": fit,
@@ -242,6 +251,7 @@ def main() -> None:
     parser.add_argument("step", choices=list(STEPS))
     parser.add_argument("--folder", type=Path, required=True, help="of vectors and queries")
     parser.add_argument("--index", type=Path)
+    parser.add_argument("--source", type=Path, help="of link: the other index")
     parser.add_argument("--truth", type=Path)
     parser.add_argument("--rows", type=int, required=True)
     parser.add_argument("--queries", type=int, default=1_000)
