@@ -91,8 +91,21 @@ def merge(first: Neighbours, second: Neighbours, k: int) -> Neighbours:
     """The best `k` of two lists of neighbours of the same queries."""
     scores = np.concatenate([first.scores, second.scores], axis=1)
     rows = np.concatenate([first.rows, second.rows], axis=1)
+    return best_first(scores, rows, k)
+
+
+def best_first(scores: NDArray[np.float32], rows: NDArray[np.int64], k: int | None = None) -> Neighbours:
+    """Neighbours put in order: by falling score, equal scores by ascending row; the best `k`, or all.
+
+    Args:
+        scores: Shape: (n_queries, n_found).
+        rows: Shape: (n_queries, n_found).
+        k: How many are kept.
+    """
     order = np.lexsort((rows, -scores), axis=1)[:, :k]
-    return Neighbours(np.take_along_axis(scores, order, axis=1), np.take_along_axis(rows, order, axis=1))
+    # For one query this takes a fifth of the time of `take_along_axis`.
+    line = np.arange(len(rows))[:, None]
+    return Neighbours(scores[line, order], rows[line, order])
 
 
 def import_faiss() -> Any:

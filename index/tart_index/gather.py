@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 
 from tart_index.vector_type import StoredVectors
 
+# So many rows are copied one by one sooner than they are grouped by their parts.
+_FEW = 64
+
 
 def gather(
     parts: Sequence[StoredVectors],
@@ -25,9 +28,15 @@ def gather(
         counted: For each part the places of the rows that count, ascending; None: all do.
     """
     part_of = np.searchsorted(starts, rows, side="right") - 1
+    inside = rows - starts[part_of]
     found = np.empty((len(rows), parts[0].shape[1]), dtype=np.float32)
-    for part in np.unique(part_of):
-        here = part_of == part
-        inside = rows[here] - starts[part]
-        found[here] = parts[part][inside if counted is None else counted[part][inside]]
+    if len(rows) <= _FEW:
+        for place, (part, row) in enumerate(zip(part_of.tolist(), inside.tolist(), strict=True)):
+            found[place] = parts[part][row if counted is None else counted[part][row]]
+        return found
+    by_part = np.argsort(part_of, kind="stable")
+    bounds = np.flatnonzero(np.diff(part_of[by_part])) + 1
+    for here in np.split(by_part, bounds):
+        part, some = part_of[here[0]], inside[here]
+        found[here] = parts[part][some if counted is None else counted[part][some]]
     return found

@@ -246,14 +246,21 @@ def test_wishes_out_of_range_are_refused(bad: dict[str, Any]) -> None:
 def test_the_choice_follows_size_and_memory() -> None:
     assert factories(1_000, 384, Wanted()) == []
     large = factories(1_000_000, 384, Wanted())
-    assert large[0] == "IVF4096,PQ96x4fs,Refine(SQ8)"
-    small = factories(1_000_000, 384, Wanted(memory=300 * 2**20))
-    assert small == ["IVF4096,PQ96x4fs,Refine(SQ4)"]
+    assert large == [
+        "IVF2048,PQ192x4fs,Refine(SQ8)",
+        "IVF2048,PQ96x4fs,Refine(SQ8)",
+        "IVF2048,PQ96x4fs,Refine(SQ4)",
+    ]
+    assert factories(1_000_000, 384, Wanted(memory=450 * 2**20)) == large[1:]
+    assert factories(1_000_000, 384, Wanted(memory=300 * 2**20)) == large[2:]
+    assert factories(1_000_000, 333, Wanted())[0] == "IVF2048,PQ111x4fs,Refine(SQ8)"
+    assert factories(1_000_000, 331, Wanted()) == ["IVF2048,SQ8"]
     with pytest.raises(IndexFolderError, match="the smallest structure over 1,000,000 vectors of 384 takes about"):
         factories(1_000_000, 384, Wanted(memory=2**20))
     assert factories(10, 384, Wanted(factory="HNSW32")) == ["HNSW32"]
     assert lists_for(1) == 1
-    assert lists_for(1_000_000) == 4_096
+    assert lists_for(100_000) == 512
+    assert lists_for(1_000_000) == 2_048
 
 
 @pytest.mark.parametrize("factory", [*STRUCTURES, "HNSW32,Flat"])
@@ -288,3 +295,30 @@ def test_a_curve_point_survives_json() -> None:
         Measured.from_json(json.loads(json.dumps({"k": 10, "effort": {"nprobe": 4}, "recall": 0.97, "ms": 0.12})))
         == point
     )
+
+
+def test_a_selection_is_kept_only_while_it_cannot_change(tuned: IndexFolder) -> None:
+    search = ApproximateSearch(tuned, threads=1)
+    queries = clustered(5, DIM, 11)
+    allowed = np.arange(ROWS) < ROWS // 2
+    assert (search.search(queries, 10, allowed).rows < ROWS // 2).all()
+    allowed[:] = ~allowed
+    assert (search.search(queries, 10, allowed).rows >= ROWS // 2).all()
+    fixed = np.arange(ROWS) % 2 == 0
+    fixed.flags.writeable = False
+    for _ in range(2):
+        assert (search.search(queries, 10, fixed).rows % 2 == 0).all()
+    other = np.arange(ROWS) % 2 == 1
+    other.flags.writeable = False
+    assert (search.search(queries, 10, other).rows % 2 == 1).all()
+    assert (search.search(queries, 10).rows % 2 == 0).any()
+
+
+def test_one_query_a_call_and_many_find_the_same(tuned: IndexFolder) -> None:
+    queries = clustered(30, DIM, 12)
+    search = ApproximateSearch(tuned, threads=1)
+    for k in (1, 10, 40):
+        together = search.search(queries, k)
+        alone = [search.search(query[None], k) for query in queries]
+        assert np.array_equal(np.concatenate([one.rows for one in alone]), together.rows)
+        assert np.array_equal(np.concatenate([one.scores for one in alone]), together.scores)

@@ -32,7 +32,9 @@ def test_finds_what_brute_force_finds(seed: int, sizes: list[int], queries: int,
     wanted = np.argsort(-scores, axis=1, kind="stable")[:, :k]
     assert found.rows.shape == (queries, min(k, sum(sizes)))
     assert np.allclose(found.scores, np.take_along_axis(scores, wanted, axis=1), atol=1e-6)
-    assert np.array_equal(found.rows, wanted)
+    # Rows whose scores differ by rounding alone may change places.
+    assert all(len(set(rows)) == len(rows) for rows in found.rows.tolist())
+    assert np.allclose(found.scores, np.take_along_axis(scores, found.rows, axis=1), atol=1e-6)
 
 
 def test_equal_scores_come_in_the_order_of_the_rows() -> None:

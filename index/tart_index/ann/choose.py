@@ -77,8 +77,11 @@ def factories(rows: int, dim: int, wanted: Wanted) -> list[str]:
 
 
 def lists_for(rows: int) -> int:
-    """Inverted lists for so many vectors: about four times the square root, as a power of two."""
-    wanted = 2 ** round(math.log2(4 * math.sqrt(rows)))
+    """Inverted lists for so many vectors: about twice the square root, as a power of two.
+
+    Four-bit codes are scanned so fast that comparing a query with more centres costs more than the shorter lists save.
+    """
+    wanted = 2 ** round(math.log2(2 * math.sqrt(rows)))
     return int(max(1, min(wanted, _MOST_LISTS, 2 ** int(math.log2(max(rows // _PER_LIST, 1))))))
 
 
@@ -95,11 +98,13 @@ def estimated_bytes(factory: str, rows: int, dim: int) -> int:
 
 def _candidates(rows: int, dim: int) -> Iterator[str]:
     lists = lists_for(rows)
-    sub = next((size for size in (4, 8, 6, 5, 3, 2) if dim % size == 0), 0)
-    if sub:
-        # Four-bit codes are compared in the processor's registers; the finer codes put the best of them in order.
-        yield f"IVF{lists},PQ{dim // sub}x4fs,Refine(SQ8)"
-        yield f"IVF{lists},PQ{dim // sub}x4fs,Refine(SQ4)"
+    # Four-bit codes are compared in the processor's registers; the finer codes put the best of them in order. Codes of
+    # two numbers each let a fifth as many through to the finer ones as codes of four, where neighbours are close.
+    sizes = [size for size in (2, 4, 8, 3, 5) if dim % size == 0]
+    for size in sizes[:2]:
+        yield f"IVF{lists},PQ{dim // size}x4fs,Refine(SQ8)"
+    if sizes:
+        yield f"IVF{lists},PQ{dim // sizes[:2][-1]}x4fs,Refine(SQ4)"
     else:
         yield f"IVF{lists},SQ8"
 

@@ -74,13 +74,13 @@ class Parameters:
     Args:
         layers: Of the index.
         effort: By FAISS's names.
-        allowed: Shape: (rows of the index,), bool; None allows all.
+        bits: One bit for each row of the index, the lowest first: those that may be found; None allows all.
     """
 
-    def __init__(self, layers: Layers, effort: Mapping[str, int], allowed: NDArray[np.bool_] | None = None) -> None:
+    def __init__(self, layers: Layers, effort: Mapping[str, int], bits: NDArray[np.uint8] | None = None) -> None:
         faiss = import_faiss()
-        self._kept: list[Any] = []
-        selecting = {} if allowed is None else {"sel": self._keep(faiss.IDSelectorBitmap(self._bits(allowed)))}
+        self._kept: list[Any] = [bits]
+        selecting = {} if bits is None else {"sel": self._keep(faiss.IDSelectorBitmap(bits))}
         parameters: Any
         if layers.lists:
             parameters = faiss.SearchParametersIVF(nprobe=min(effort["nprobe"], layers.lists), **selecting)
@@ -92,10 +92,6 @@ class Parameters:
             inner = self._keep(parameters)
             parameters = faiss.IndexRefineSearchParameters(k_factor=effort["k_factor"], base_index_params=inner)
         self.faiss = parameters
-
-    def _bits(self, allowed: NDArray[np.bool_]) -> NDArray[np.uint8]:
-        bits: NDArray[np.uint8] = self._keep(np.packbits(allowed, bitorder="little"))
-        return bits
 
     def _keep(self, thing: Any) -> Any:
         self._kept.append(thing)

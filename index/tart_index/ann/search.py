@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,13 +12,29 @@ from tart.errors import IndexFolderError
 from tart_index.ann.effort import Layers, Parameters
 from tart_index.ann.rows import CoveredRows
 from tart_index.ann.stored import ANN, StoredStructure
-from tart_index.exact import ExactSearch, Neighbours, import_faiss, merge
+from tart_index.exact import ExactSearch, Neighbours, best_first, import_faiss, merge
 from tart_index.files import check_content
 from tart_index.folder import IndexFolder
 from tart_index.gather import gather
 
 # Below so many numbers, scoring every allowed row is faster than any structure.
 _EXACT_NUMBERS = 2_000_000
+
+
+class _Selection(NamedTuple):
+    """Rows that may be found, as the version and as the structure counts them.
+
+    Attributes:
+        allowed: Shape: (rows of the version,), bool; None where only parts that are gone are left out.
+        mask: Shape: (rows of the structure,), bool.
+        left: How many of the structure's rows may be found.
+        bits: The mask, eight rows a byte, the lowest bit first.
+    """
+
+    allowed: NDArray[np.bool_] | None
+    mask: NDArray[np.bool_]
+    left: int
+    bits: NDArray[np.uint8]
 
 
 class ApproximateSearch:
@@ -46,7 +62,11 @@ class ApproximateSearch:
         self._layers = Layers.of(self._index)
         self._structure = structure
         self._rows = CoveredRows(structure, folder.manifest)
-        self._parts = folder.vectors
+        # Plain arrays on the same pages: a memory map makes an object of its kind at every look.
+        self._parts = [np.asarray(part) for part in folder.vectors]
+        self._alive = folder.alive
+        self._parameters: dict[int, Parameters] = {}
+        self._selection: _Selection | None = None
         self._starts = folder.starts
         self._exact = ExactSearch(folder.vectors, threads)
         self._fresh = ExactSearch([folder.vectors[number] for number in self._rows.fresh], threads)
@@ -61,19 +81,44 @@ class ApproximateSearch:
         return merge(known, self._search_fresh(queries, k, allowed), k) if self._rows.fresh else known
 
     def _search_structure(self, queries: NDArray[np.float32], k: int, allowed: NDArray[np.bool_] | None) -> Neighbours:
-        mask = self._rows.in_structure(allowed)
-        left = self._structure.rows if mask is None else int(mask.sum())
-        dim = queries.shape[1]
-        effort = self._effort(k, k * self._structure.rows / max(left, 1))
-        if left * dim <= _EXACT_NUMBERS or effort is None:
+        selection = self._selected(allowed)
+        left = self._structure.rows if selection is None else selection.left
+        parameters = self._prepared(k, selection) if left * queries.shape[1] > _EXACT_NUMBERS else None
+        if parameters is None:
             return self._exactly(queries, k, allowed)
-        found = self._candidates(queries, min(k, left), mask, effort)
+        found = self._candidates(queries, min(k, left), parameters, selection)
         short = (found.rows < 0).any(axis=1)
         if short.any():
             # Every row that is allowed is scored for these queries, so that a filter costs no hits.
             exact = self._exactly(queries[short], found.rows.shape[1], allowed)
             found.rows[short], found.scores[short] = exact.rows, exact.scores
         return found
+
+    def _selected(self, allowed: NDArray[np.bool_] | None) -> _Selection | None:
+        """What a filter lets pass; that of the last filter is kept, for the same one is often asked again."""
+        last = self._selection
+        if last is not None and last.allowed is allowed:
+            return last
+        mask = self._rows.in_structure(allowed)
+        if mask is None:
+            return None
+        bits = np.packbits(mask, bitorder="little")
+        selection = _Selection(allowed, mask, int(np.count_nonzero(mask)), bits)
+        if allowed is None or allowed is self._alive or not allowed.flags.writeable:
+            self._selection = selection
+        return selection
+
+    def _prepared(self, k: int, selection: _Selection | None) -> Parameters | None:
+        """Search parameters for so many neighbours; None where no effort was tuned for them."""
+        if selection is None and k in self._parameters:
+            return self._parameters[k]
+        rows = self._structure.rows
+        effort = self._effort(k, k if selection is None else k * rows / max(selection.left, 1))
+        if effort is None:
+            return None
+        if selection is not None:
+            return Parameters(self._layers, effort, selection.bits)
+        return self._parameters.setdefault(k, Parameters(self._layers, effort))
 
     def _effort(self, k: int, depth: float) -> dict[str, int] | None:
         """The smallest effort that was tuned for so many neighbours; None where none was.
@@ -91,23 +136,21 @@ class ApproximateSearch:
         return {**deep, "k_factor": max(point.get("k_factor", 0) for point in (deep, shallow))}
 
     def _candidates(
-        self, queries: NDArray[np.float32], k: int, mask: NDArray[np.bool_] | None, effort: dict[str, int]
+        self, queries: NDArray[np.float32], k: int, parameters: Parameters, selection: _Selection | None
     ) -> Neighbours:
         """What the structure finds, scored by the vectors themselves; -1 where it found too few."""
         import_faiss().omp_set_num_threads(self._threads)
-        parameters = Parameters(self._layers, effort, mask)
         _, found = self._index.search(queries, k, params=parameters.faiss)
-        if mask is not None:
+        if selection is not None:
             # Some of FAISS's structures are known to drop a filter silently: nothing passes unchecked.
-            found = np.where((found >= 0) & mask[np.maximum(found, 0)], found, -1)
+            found = np.where((found >= 0) & selection.mask[np.maximum(found, 0)], found, -1)
         rows = self._rows.in_version(found)
         scores = np.full(rows.shape, -np.inf, dtype=np.float32)
         inside = rows >= 0
         vectors = gather(self._parts, self._starts, rows[inside])
-        asked = np.repeat(np.arange(len(queries)), inside.sum(axis=1))
-        scores[inside] = np.einsum("ij,ij->i", queries[asked], vectors)
-        order = np.lexsort((rows, -scores), axis=1)
-        return Neighbours(np.take_along_axis(scores, order, axis=1), np.take_along_axis(rows, order, axis=1))
+        asked = queries if len(queries) == 1 else np.repeat(queries, inside.sum(axis=1), axis=0)
+        scores[inside] = np.einsum("ij,ij->i", np.broadcast_to(asked, vectors.shape), vectors)
+        return best_first(scores, rows)
 
     def _exactly(self, queries: NDArray[np.float32], k: int, allowed: NDArray[np.bool_] | None) -> Neighbours:
         return self._exact.search(queries, k, self._rows.of_version(allowed, int(self._starts[-1])))
