@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer as FastTokenizer
 
 # A long text's start is tokenised first; where that already fills the model's input twice over, its end is never read.
-_CHARACTERS_PER_TOKEN = 16
+CHARACTERS_PER_TOKEN = 16
 # Instructions are counted again and again; long texts would fill the memory.
 _REMEMBERED_CHARACTERS = 2_000
 
@@ -136,7 +136,7 @@ class Tokenizer:
 
 def text_start(text: str, max_length: int) -> str:
     """The part of a long text that surely fills so many tokens, cut at white space; a short text whole."""
-    limit = _CHARACTERS_PER_TOKEN * max_length
+    limit = CHARACTERS_PER_TOKEN * max_length
     if len(text) <= limit:
         return text
     cut = max(text.rfind(" ", 0, limit), text.rfind("\n", 0, limit))

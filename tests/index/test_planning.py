@@ -205,6 +205,13 @@ def test_memory_grows_with_the_part_and_not_with_the_corpus() -> None:
     assert longer > large
 
 
+def test_long_texts_need_memory_to_be_tokenised() -> None:
+    survey = survey_documents([Document(str(number), "word " * 1_000) for number in range(100)], 100)
+    cut, uncut = (memory_of(survey, VectorLayout(384), 100, max_length) for max_length in (64, 8_192))
+    assert cut - memory_of(survey, VectorLayout(384), 100) == 50 * 100 * 64 * 16
+    assert uncut - cut == 50 * (survey.text_bytes - 100 * 64 * 16)
+
+
 def test_the_speed_is_measured_on_a_small_share(counting: Encoder, engine: CountingEngine) -> None:
     survey = survey_documents(made_up(800), 4_096)
     speed = measure_speed(counting, survey)

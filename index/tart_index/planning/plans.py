@@ -46,7 +46,7 @@ def plan_build(
     need = None if wanted is None else structure_need(survey.documents, layout, wanted)
     speed = measure_speed(encoder, survey)
     stages = [_embedding(survey, speed), *(need.stages if need is not None else [])]
-    memory = max(memory_of(survey, layout, part_size), need.memory if need is not None else 0)
+    memory = max(memory_of(survey, layout, part_size, encoder.max_length), need.memory if need is not None else 0)
     disk = disk_of(survey, layout, part_size) + (need.disk if need is not None else 0)
     return Plan.of(path, _told(survey, speed, need), stages, memory, disk)
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tart.documents import Document
+from tart.tokens import CHARACTERS_PER_TOKEN
 from tart_index.columns import stored_bytes
 from tart_index.planning.survey import Survey
 from tart_index.table import metadata_json
@@ -29,7 +30,9 @@ _TEXT_COPIES = 3
 # Sorted digests of ids, and their copy while they are sorted anew.
 _ID_BYTES = 64
 # Activations of one batch, buffers of libraries, and what the allocator keeps; measured.
-_WORKING_BYTES = 120 * 2**20
+_WORKING_BYTES = 80 * 2**20
+# What the tokenizer holds for a byte of text while it cuts one part into tokens; measured.
+_TOKENISING_BYTES = 50
 
 
 class VectorLayout(NamedTuple):
@@ -77,12 +80,20 @@ def listing_bytes(parts: int) -> int:
     return parts * _LISTED_BYTES + _VERSION_BYTES
 
 
-def memory_of(survey: Survey, layout: VectorLayout, part_size: int) -> int:
-    """Bytes that the making of parts holds at its peak, besides the model and what the process holds already."""
+def memory_of(survey: Survey, layout: VectorLayout, part_size: int, max_length: int = 0) -> int:
+    """Bytes that the making of parts holds at its peak, besides the model and what the process holds already.
+
+    Args:
+        survey: Of the corpus.
+        layout: Of the vectors.
+        part_size: Documents in a part.
+        max_length: Tokens that the model takes; 0 where nothing is tokenised.
+    """
     rows = min(part_size, survey.fresh)
     part = rows * (_OBJECT_BYTES + 4 * layout.dim + layout.bytes) + _TEXT_COPIES * survey.largest_part
     in_flight = min(_PARTS_IN_FLIGHT, parts_of(survey.fresh, part_size))
-    return in_flight * part + survey.documents * _ID_BYTES + _WORKING_BYTES
+    tokenised = min(survey.largest_part, rows * CHARACTERS_PER_TOKEN * max_length)
+    return in_flight * part + _TOKENISING_BYTES * tokenised + survey.documents * _ID_BYTES + _WORKING_BYTES
 
 
 def _metadata_bytes(documents: Sequence[Document]) -> float:
