@@ -129,7 +129,7 @@ def arguments() -> argparse.Namespace:
         "--also", nargs="*", default=["HNSW24_SQ8"], metavar="FACTORY", help="structures of ours beside the chosen one"
     )
     parser.add_argument("--autofaiss-memory", default="1G", help="autofaiss's bound; without one it takes HNSW32")
-    parser.add_argument("--autofaiss-limit", type=float, default=1_200.0, help="seconds after which it is ended")
+    parser.add_argument("--autofaiss-limit", type=float, default=600.0, help="seconds after which it is ended")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--cache", type=Path, default=cache / "index", help="where everything is kept between runs")
     parser.add_argument("--peers", type=Path, default=cache / "index-peers", help="where the peers are, or go")

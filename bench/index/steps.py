@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
-_NEEDED = {"graphs": ["hnswlib", "usearch"], "autofaiss": ["autofaiss"]}
+# autofaiss wants NumPy below 2, which later versions of pyarrow refuse, and names an argument as later FAISS does not.
+_NEEDED = {"graphs": ["hnswlib", "usearch"], "autofaiss": ["autofaiss", "pyarrow<20", "faiss-cpu==1.9.0.post1"]}
 _SHOWN = {"graphs": ("hnswlib", "usearch", "numpy"), "autofaiss": ("autofaiss", "faiss-cpu", "numpy")}
 _TAIL = 2_000
 

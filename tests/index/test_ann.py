@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from tart.errors import IndexFolderError
 from tart_index.ann.choose import Wanted, estimated_bytes, factories, lists_for
-from tart_index.ann.effort import Layers
+from tart_index.ann.effort import Layers, Parameters
 from tart_index.ann.making import parse
 from tart_index.ann.report import index_report
-from tart_index.ann.search import ApproximateSearch, structure_file
+from tart_index.ann.search import ApproximateSearch, load_structure, structure_file
 from tart_index.ann.stored import Measured
 from tart_index.ann.structures import make_structure
 from tart_index.ann.tuning import recall_at
@@ -287,6 +287,7 @@ def test_recall_leaves_a_querys_own_row_out() -> None:
     found = np.array([[5, 1, 3, 2], [9, 1, -1, -1]])
     assert recall_at(2, found, true, np.array([5, -1])) == pytest.approx((1 / 2 + 1 / 2) / 2)
     assert recall_at(3, found, true, np.array([5, -1])) == pytest.approx((1 + 1 / 3) / 2)
+    assert recall_at(2, found, true, np.array([5, -1]), taken=3) == pytest.approx((1 + 1 / 2) / 2)
 
 
 def test_a_curve_point_survives_json() -> None:
@@ -322,3 +323,23 @@ def test_one_query_a_call_and_many_find_the_same(tuned: IndexFolder) -> None:
         alone = [search.search(query[None], k) for query in queries]
         assert np.array_equal(np.concatenate([one.rows for one in alone]), together.rows)
         assert np.array_equal(np.concatenate([one.scores for one in alone]), together.scores)
+
+
+def test_what_coarse_codes_misplace_is_put_right(tmp_path: Path) -> None:
+    path = tmp_path / "index"
+    write_index(path, clustered(3_000, DIM, 13))
+    make_structure(path, Wanted(recall=0.9, factory="HNSW16_SQ4", queries=40))
+    folder = IndexFolder.open(path)
+    assert folder.manifest.structure is not None
+    queries = clustered(50, DIM, 14)
+    true = exact(folder).search(queries, 10)
+    codes = load_structure(path, folder.manifest.structure, DIM)
+    parameters = Parameters(Layers.of(codes), {"efSearch": 200})
+    _, coarse = codes.search(queries, 10, params=parameters.faiss)
+    found = ApproximateSearch(folder, threads=1).search(queries, 10)
+    assert found.rows.shape == (50, 10)
+
+    def share(rows: Any) -> float:
+        return float(np.mean([len(np.intersect1d(a, b)) / 10 for a, b in zip(rows, true.rows, strict=True)]))
+
+    assert share(found.rows) > share(coarse)

@@ -47,6 +47,14 @@ class Layers(NamedTuple):
         return "nprobe" if self.lists else "efSearch" if self.graph else ""
 
 
+def candidates(k: int) -> int:
+    """How many are taken from a structure for the best `k`: half as many more.
+
+    Its codes misplace some of those that lie close; the vectors themselves, which score all of them, put them right.
+    """
+    return k + (k + 1) // 2
+
+
 def grid(layers: Layers, k: int, rows: int) -> Iterator[list[dict[str, int]]]:
     """Rows of efforts: along each, the search gets slower and its recall higher.
 

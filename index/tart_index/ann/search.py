@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tart.errors import IndexFolderError
-from tart_index.ann.effort import Layers, Parameters
+from tart_index.ann.effort import Layers, Parameters, candidates
 from tart_index.ann.rows import CoveredRows
 from tart_index.ann.stored import ANN, StoredStructure
 from tart_index.exact import ExactSearch, Neighbours, best_first, import_faiss, merge
@@ -86,7 +86,7 @@ class ApproximateSearch:
         parameters = self._prepared(k, selection) if left * queries.shape[1] > _EXACT_NUMBERS else None
         if parameters is None:
             return self._exactly(queries, k, allowed)
-        found = self._candidates(queries, min(k, left), parameters, selection)
+        found = self._best(queries, min(k, left), min(candidates(k), left), parameters, selection)
         short = (found.rows < 0).any(axis=1)
         if short.any():
             # Every row that is allowed is scored for these queries, so that a filter costs no hits.
@@ -135,12 +135,12 @@ class ApproximateSearch:
         shallow = next(point.effort for point in chosen if point.k >= k)
         return {**deep, "k_factor": max(point.get("k_factor", 0) for point in (deep, shallow))}
 
-    def _candidates(
-        self, queries: NDArray[np.float32], k: int, parameters: Parameters, selection: _Selection | None
+    def _best(
+        self, queries: NDArray[np.float32], k: int, taken: int, parameters: Parameters, selection: _Selection | None
     ) -> Neighbours:
-        """What the structure finds, scored by the vectors themselves; -1 where it found too few."""
+        """The best of what the structure finds, scored by the vectors themselves; -1 where it found too few."""
         import_faiss().omp_set_num_threads(self._threads)
-        _, found = self._index.search(queries, k, params=parameters.faiss)
+        _, found = self._index.search(queries, taken, params=parameters.faiss)
         if selection is not None:
             # Some of FAISS's structures are known to drop a filter silently: nothing passes unchecked.
             found = np.where((found >= 0) & selection.mask[np.maximum(found, 0)], found, -1)
@@ -150,7 +150,7 @@ class ApproximateSearch:
         vectors = gather(self._parts, self._starts, rows[inside])
         asked = queries if len(queries) == 1 else np.repeat(queries, inside.sum(axis=1), axis=0)
         scores[inside] = np.einsum("ij,ij->i", np.broadcast_to(asked, vectors.shape), vectors)
-        return best_first(scores, rows)
+        return best_first(scores, rows, k)
 
     def _exactly(self, queries: NDArray[np.float32], k: int, allowed: NDArray[np.bool_] | None) -> Neighbours:
         return self._exact.search(queries, k, self._rows.of_version(allowed, int(self._starts[-1])))

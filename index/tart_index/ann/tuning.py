@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tart_index.ann.effort import Layers, Parameters, grid
+from tart_index.ann.effort import Layers, Parameters, candidates, grid
 from tart_index.ann.making import MakingProgress
 from tart_index.ann.stored import Measured
 from tart_index.exact import import_faiss
@@ -92,23 +92,28 @@ def _recall(
     index: Any, layers: Layers, effort: Mapping[str, int], truth: Truth, k: int, which: slice, threads: int
 ) -> float:
     import_faiss().omp_set_num_threads(threads)
-    _, found = index.search(truth.queries[which], k + 1, params=Parameters(layers, effort).faiss)
-    return recall_at(k, found, truth.rows[which], truth.own[which])
+    taken = candidates(k)
+    _, found = index.search(truth.queries[which], taken + 1, params=Parameters(layers, effort).faiss)
+    return recall_at(k, found, truth.rows[which], truth.own[which], taken)
 
 
-def recall_at(k: int, found: NDArray[np.int64], true: NDArray[np.int64], own: NDArray[np.int64]) -> float:
-    """Mean share of the k exact neighbours among the k found, a query's own row left out of both.
+def recall_at(
+    k: int, found: NDArray[np.int64], true: NDArray[np.int64], own: NDArray[np.int64], taken: int | None = None
+) -> float:
+    """Mean share of the k exact neighbours among those found, a query's own row left out of both.
 
     Args:
         k: Neighbours that count.
-        found: Shape: (n, at least k + 1), best first; -1 for none.
+        found: Shape: (n, at least taken + 1), best first; -1 for none.
         true: Shape: (n, at least k + 1), best first.
         own: Shape: (n,); -1 for a query that is no row.
+        taken: Of those found; k by default. Where they are scored exactly later, a neighbour among them is among the
+            best k in the end.
     """
     shares = []
     for some, all_true, row in zip(found, true, own, strict=True):
         wanted = all_true[all_true != row][:k]
-        got = some[(some != row) & (some >= 0)][:k]
+        got = some[(some != row) & (some >= 0)][: taken or k]
         shares.append(len(np.intersect1d(wanted, got)) / max(len(wanted), 1))
     return float(np.mean(shares))
 
@@ -120,7 +125,7 @@ def _milliseconds(index: Any, layers: Layers, effort: Mapping[str, int], truth: 
     times = []
     for query in truth.queries[:_TIMED]:
         started = time.perf_counter()
-        index.search(query[None], k, params=parameters)
+        index.search(query[None], candidates(k), params=parameters)
         times.append(time.perf_counter() - started)
     return round(float(np.median(times)) * 1_000, 4)
 
