@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from ann_report import report
-from steps import HERE, Steps
+from kept_steps import HERE, Steps
 
 PEERS = ("hnswlib", "usearch", "faiss")
 PARTS = ("data", "build", "autofaiss", "tune", "ask", "filters", "open")

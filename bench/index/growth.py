@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from reporting import Spread, table, write
-from steps import HERE, Steps
+from kept_steps import HERE, Steps
 
 _ABOUT = """\
 The first {sizes} of the vectors of `ann.py`, each an index as `tart index tune --recall {recall}` makes it, {queries:,}

@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from reporting import table, write
-from steps import HERE
+from kept_steps import HERE
 from vectors import World, blocks
 
 from tart_index.folder import IndexFolder
