@@ -129,7 +129,7 @@ def add_documents(
         check_model(change.folder, encoder)
         progress.start(None)
         fresh = change.wanted(corpus.documents(ReadReport()), on_existing)
-        chunks = _fresh_parts(change.folder, part_chunks(fresh, part_size), encoder)
+        chunks = _fresh_parts(change.folder, writer, part_chunks(fresh, part_size), encoder)
         parts, embedded = write_parts(chunks, encoder, writer, progress)
         manifest = _publish(writer, change, parts, keep)
         counts = change.counts
@@ -204,13 +204,19 @@ def copied_part(folder: IndexFolder, writer: IndexWriter, rows: Sequence[int], u
     return writer.write_part(name, documents, vectors, truncated)
 
 
-def _fresh_parts(folder: IndexFolder, chunks: Iterable[list[Document]], encoder: Encoder) -> Iterator[FreshPart]:
+def _fresh_parts(
+    folder: IndexFolder, writer: IndexWriter, chunks: Iterable[list[Document]], encoder: Encoder
+) -> Iterator[Part | FreshPart]:
+    """New parts; one that a killed run finished, or that an older version holds, is taken as it is.
+
+    To write it again would break that version, for a model does not make the same bits of a text twice.
+    """
     used = {part.name for part in folder.manifest.parts}
     known = KnownVectors(folder if manifest_identity(folder.manifest) == part_identity(encoder) else None)
     for documents in chunks:
         name = _free_name(folder.manifest, documents, used)
         used.add(name)
-        yield prepare_part(name, documents, encoder, known)
+        yield writer.find_part(name, len(documents)) or prepare_part(name, documents, encoder, known)
 
 
 def _free_name(manifest: Manifest, documents: Sequence[Document], used: set[str]) -> str:

@@ -20,6 +20,7 @@ leaves complete parts that the next one takes over, and a reader never sees half
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -33,13 +34,15 @@ from tart_index.ann.stored import ANN
 from tart_index.columns import MetadataColumns
 from tart_index.files import check_content, check_size, open_array
 from tart_index.keys import KeyTable, content_digest, id_digest
-from tart_index.manifest import COLUMNS, CONTENTS, DOCUMENTS, IDS, VECTORS, Deletion, Manifest, Part
+from tart_index.manifest import CARD, COLUMNS, CONTENTS, DOCUMENTS, IDS, VECTORS, Deletion, Manifest, Part
 from tart_index.table import DocumentTable
 
 MANIFEST = "manifest.json"
 PARTS = "parts"
 VERSIONS = "versions"
 DELETIONS = "deletions"
+# How far the length of a vector may be from 1.
+UNIT_LENGTH = 1e-3
 
 
 class IndexFolder:
@@ -206,6 +209,7 @@ class IndexFolder:
         part, table = self.manifest.parts[number], self._documents[number]
         for name, file in part.files.items():
             check_content(self.path / PARTS / part.name / name, file)
+        _check_card(self.path / PARTS / part.name / CARD, part)
         if len(table) != part.count:
             raise IndexFolderError(f"part {part.name}: {len(table)} documents, the manifest says {part.count}")
         _check_unit_rows(part, self.vectors[number])
@@ -278,8 +282,18 @@ def read_deletion(path: Path, part: Part, deletion: Deletion) -> NDArray[np.int6
     return rows
 
 
+def _check_card(file: Path, part: Part) -> None:
+    """Compares what a part says of itself, for the next build, with the manifest."""
+    try:
+        found = Part.from_json(json.loads(file.read_bytes()))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexFolderError) as error:
+        raise IndexFolderError(f"{file}: cannot be read ({error}); run the build again") from error
+    if found != part:
+        raise IndexFolderError(f"{file}: contradicts the manifest; run the build again")
+
+
 def _check_unit_rows(part: Part, vectors: NDArray[np.float32]) -> None:
     for start in range(0, len(vectors), 65_536):
         norms = np.linalg.norm(vectors[start : start + 65_536], axis=1)
-        if not np.all(np.abs(norms - 1) < 1e-3):
+        if not np.all(np.abs(norms - 1) < UNIT_LENGTH):
             raise IndexFolderError(f"part {part.name}: a vector is not of unit length; build the index anew")

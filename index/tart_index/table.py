@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -23,6 +23,32 @@ _SCHEMA = pa.schema(
 )
 
 
+class _Texts(NamedTuple):
+    """A column of texts in the memory map.
+
+    Arrow follows an offset wherever it points to, also out of the file: each is looked at before it is followed.
+
+    Attributes:
+        offsets: Shape: (rows + 1,), int64: where each text starts, and where the last one ends.
+        content: UTF-8.
+    """
+
+    offsets: NDArray[np.int64]
+    content: Any
+
+    @classmethod
+    def of(cls, array: Any) -> _Texts:
+        """The buffers of an Arrow array of large strings."""
+        _, offsets, content = array.buffers()
+        return cls(np.frombuffer(offsets, dtype=np.int64, count=len(array) + 1), memoryview(content or b""))
+
+    def __getitem__(self, row: int) -> str:  # type: ignore[override]
+        start, end = self.offsets[row : row + 2].tolist()
+        if not 0 <= start <= end <= len(self.content):
+            raise ValueError("a text lies outside of the file")
+        return str(self.content[start:end], "utf-8")
+
+
 class DocumentTable:
     """Documents by row. Open one with `DocumentTable.open`."""
 
@@ -30,7 +56,7 @@ class DocumentTable:
         self._file = file
         self._table = table
         # A file that `write` made has one chunk a column, still in the memory map: a value is read from it at once.
-        self._texts = [table[name].chunk(0) if table[name].num_chunks == 1 else table[name] for name in _TEXTS]
+        self._texts = [_Texts.of(table[name].chunk(0)) for name in _TEXTS]
 
     @classmethod
     def open(cls, file: Path) -> DocumentTable:
@@ -41,10 +67,12 @@ class DocumentTable:
         """
         try:
             table = pa.ipc.open_file(pa.memory_map(str(file))).read_all()
-        except (OSError, pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+            table.validate()
+        except (OSError, pa.ArrowException, ValueError) as error:
             raise IndexFolderError(f"{file}: not a document table ({error}); build the index anew") from error
-        if table.schema != _SCHEMA:
-            raise IndexFolderError(f"{file}: not the columns {', '.join(_SCHEMA.names)}; build the index anew")
+        if table.schema != _SCHEMA or any(column.num_chunks != 1 or column.null_count for column in table.columns):
+            wanted = ", ".join(_SCHEMA.names)
+            raise IndexFolderError(f"{file}: not one batch of the columns {wanted}; build the index anew")
         return cls(file, table)
 
     @staticmethod
@@ -71,15 +99,24 @@ class DocumentTable:
         return int(self._table.num_rows)
 
     def __getitem__(self, row: int) -> Document:
-        document_id, title, text, metadata = (column[row].as_py() for column in self._texts)
         try:
+            document_id, title, text, metadata = (texts[row] for texts in self._texts)
             return Document(document_id, text, title, json.loads(metadata))
         except (ValueError, TypeError, SourceError) as error:
             raise IndexFolderError(f"{self._file}: row {row} is damaged ({error}); build the index anew") from error
 
     def column(self, name: str) -> Any:
-        """All values of "id", "title", "text" or "metadata" as an Arrow array, still mapped."""
-        return self._table[name]
+        """All values of "id", "title", "text" or "metadata" as an Arrow array, still mapped.
+
+        Raises:
+            IndexFolderError: The file is damaged.
+        """
+        column = self._table[name]
+        try:
+            column.validate(full=True)
+        except pa.ArrowException as error:
+            raise IndexFolderError(f"{self._file}: is damaged ({error}); build the index anew") from error
+        return column
 
     def truncated(self, row: int) -> bool:
         """Whether a row's document was longer than the model takes."""

@@ -70,7 +70,8 @@ def make_structure(
     with IndexWriter.lock(path, create=False) as writer:
         folder = IndexFolder.open(path)
         manifest = folder.manifest
-        wishes = factories(manifest.rows, manifest.dim, wanted)
+        # Of one vector there is no neighbour whose finding could be measured.
+        wishes = factories(manifest.rows, manifest.dim, wanted) if manifest.rows > 1 else []
         if not wishes or _is_there(manifest, wanted, wishes):
             return _without(writer, manifest, keep) if not wishes else StructureResult(manifest, [], changed=False)
         truth = measure_exactly(folder, wanted, queries, progress)
@@ -85,7 +86,7 @@ def make_structure(
             if tuned.chosen and tuned.chosen[0].k == tuned.curve[0].k:
                 name = structure_name(factory, [part.name for part in manifest.parts])
                 file = write(index, path, name)
-                structure = _described(folder, factory, name, file, wanted, tuned, truth, queries is not None)
+                structure = _described(folder, factory, file, wanted, tuned, truth, queries is not None)
                 return StructureResult(_publish(writer, manifest, structure, keep), tried, changed=True)
         return _without(writer, manifest, keep)._replace(tried=tried, best=round(best, 4))
 
@@ -144,7 +145,6 @@ def _check_disk(path: Path, factory: str, manifest: Manifest) -> None:
 def _described(
     folder: IndexFolder,
     factory: str,
-    name: str,
     file: Path,
     wanted: Wanted,
     tuned: Tuned,
@@ -152,7 +152,7 @@ def _described(
     real_queries: bool,
 ) -> StoredStructure:
     return StoredStructure(
-        name=name,
+        name=file.stem,
         factory=factory,
         parts=tuple((part.name, part.count) for part in folder.manifest.parts),
         file=stored(file),
