@@ -35,6 +35,7 @@ from tart.__main__ import main as tart_main
 from tart.errors import IndexFolderError, TartError
 from tart_index import BuildOptions, Corpus, IndexFolder, Searcher, SearchRequest, build_index, parse_filter
 from tart_index import importing, progress, structure_cli, versions  # noqa: F401 (imported here for every fork)
+from tart_index.ann import search as ann_search
 from tart_index.ann import structures
 from tart_index.ann.choose import Wanted
 from tart_index.cli import verify
@@ -108,9 +109,11 @@ class Place(NamedTuple):
 
     @property
     def folder(self) -> Path:
+        """The index that commands start from."""
         return self.root / "index"
 
     def out(self, case: Case) -> Path:
+        """The folder that a command writes."""
         return self.folder if case.in_place else self.root / "out"
 
 
@@ -239,7 +242,7 @@ class Bench:
         small = {f"small{number}": documents for number, documents in enumerate(SMALL)}
         corpora = {"first": FIRST, "changed": CHANGED, "new": NEW, "upserted": UPSERTED, **small}
         for name, documents in corpora.items():
-            _write_corpus(self.files / f"{name}.jsonl", documents)
+            write_corpus(self.files / f"{name}.jsonl", documents)
         self.run(lambda: np.save(self.files / "first.npy", vectors(FIRST.values())))
 
     def run(self, work: Callable[[], object]) -> steps.Ended:
@@ -268,14 +271,14 @@ class Bench:
             work = case.work
             return lambda: work(place.folder)
         names = {"FOLDER": place.folder, "OUT": place.out(case), "FILES": self.files}
-        given = [
-            str(names[word] / rest) if word in names else one
-            for one in arguments
-            for word, _, rest in [one.partition("/")]
-        ]
+        words = [(argument, *argument.partition("/")) for argument in arguments]
+        return self.tart(*(str(names[word] / rest) if word in names else whole for whole, word, _, rest in words))
+
+    def tart(self, *arguments: str) -> Callable[[], object]:
+        """The command line, for `steps.run`."""
 
         def run() -> None:
-            sys.argv = ["tart", *given]
+            sys.argv = ["tart", *arguments]
             tart_main()
 
         return run
@@ -312,7 +315,8 @@ def vectors(documents: Iterable[Document]) -> NDArray[np.float32]:
     return _ENCODER.encode_documents(list(documents))
 
 
-def _write_corpus(file: Path, documents: Mapping[str, Document]) -> None:
+def write_corpus(file: Path, documents: Mapping[str, Document]) -> None:
+    """Writes documents as JSON lines."""
     rows = [{"id": d.id, "title": d.title, "text": d.text, "metadata": dict(d.metadata)} for d in documents.values()]
     file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
 
@@ -368,3 +372,44 @@ _FILTERS: tuple[tuple[dict[str, Any], Callable[[Mapping[str, Any]], bool]], ...]
     ({"type": "in", "key": "tags", "value": ["a"]}, lambda m: "a" in m["tags"]),
     ({"type": "gt", "key": "share", "value": 1.5}, lambda m: m["share"] > 1.5),
 )
+
+
+def find_hits(path: Path) -> list[Any]:
+    """Rows of many ids and texts, and all of the hits that several searches find, through the structure too."""
+    ann_search._EXACT_NUMBERS = 0
+    folder = IndexFolder.open(path)
+    searcher = Searcher(folder, _ENCODER)
+    rows = [
+        [folder.find(f"d{number}"), folder.find_content(document)]
+        for number, document in enumerate(made_up(range(50)).values())
+    ]
+    filters = [
+        None,
+        *(parse_filter(wanted) for wanted, _ in _FILTERS),
+        parse_filter({"type": "ne", "key": "n", "value": 8}),
+    ]
+    queries = ["merge sort", "open hash flatten", "send"]
+    requests = [
+        SearchRequest(query, "", top_k=5, filter=wanted, exact=exact)
+        for query, wanted, exact in [
+            *((queries[0], one, False) for one in filters),
+            *((q, None, e) for q in queries for e in (True, False)),
+        ]
+    ]
+    requests += [SearchRequest(queries[1], "", top_k=1_000, filter=one) for one in filters[:3]]
+    return [
+        rows,
+        *(
+            [
+                [
+                    hit.document.id,
+                    hit.document.title,
+                    hit.document.text,
+                    dict(hit.document.metadata),
+                    round(hit.score, 6),
+                ]
+                for hit in found.hits
+            ]
+            for found in searcher.search(requests)
+        ),
+    ]
