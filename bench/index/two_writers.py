@@ -53,7 +53,9 @@ class Trial(NamedTuple):
 def trial(bench: Bench, case: Case) -> Trial:
     """Holds a command up in its middle and lets the others come."""
     counted = bench.place(case)
-    length = len(steps.run_stepwise(bench.command(case.arguments, counted, case), counted.out(case), bench.output).steps)
+    length = len(
+        steps.run_stepwise(bench.command(case.arguments, counted, case), counted.out(case), bench.output).steps
+    )
     place = bench.place(case)
     refused: dict[str, str] = {}
     seen: list[str] = []
@@ -103,7 +105,10 @@ def main() -> None:
 
 def report(found: dict[str, Trial], out: Path, seconds: float) -> None:
     """Writes the report; ends with status 1 where a trial failed."""
-    rows = [[name, *(_cell(one, second) for second in _SECONDS), one.seen, "yes" if not one.fault else "NO"] for name, one in found.items()]
+    rows = [
+        [name, *(_cell(one, second) for second in _SECONDS), one.seen, "yes" if not one.fault else "NO"]
+        for name, one in found.items()
+    ]
     pairs = [told for one in found.values() for told in one.refused.values()]
     failed = [*(told for told in pairs if told), *(one.fault for one in found.values() if one.fault)]
     failed += [one.seen for one in found.values() if one.seen not in ("old", "new")]

@@ -126,6 +126,7 @@ def add_documents(
     progress = progress or Quiet()
     with IndexWriter.lock(path, create=False) as writer:
         change = _Change(IndexFolder.open(path))
+        change.folder.check_ids()
         check_model(change.folder, encoder)
         progress.start(None)
         fresh = change.wanted(corpus.documents(ReadReport()), on_existing)
@@ -140,12 +141,16 @@ def delete_documents(path: Path, ids: Iterable[str], *, keep: int = KEPT_VERSION
     """Takes documents out by their ids; ids that are not there are counted.
 
     Raises:
+        SourceError: An id is no text.
         IndexFolderError: There is no index, or the disk refuses.
     """
     with IndexWriter.lock(path, create=False) as writer:
         change = _Change(IndexFolder.open(path))
+        change.folder.check_ids()
         not_found = 0
         for document_id in dict.fromkeys(ids):
+            if not isinstance(document_id, str):
+                raise SourceError(f"found the id {document_id!r}, a {type(document_id).__name__}; wanted a string")
             row = change.folder.find(document_id)
             if row is None:
                 not_found += 1

@@ -79,7 +79,7 @@ def write_array(file: Path, array: NDArray[Any]) -> None:
     """
     with file.open("wb") as stream:
         np.lib.format.write_array_header_1_0(stream, np.lib.format.header_data_from_array_1_0(array))
-        stream.write(memoryview(array).cast("B"))
+        stream.write(array.data.cast("B"))
 
 
 def write_synced(file: Path, content: bytes) -> None:

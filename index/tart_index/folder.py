@@ -134,14 +134,35 @@ class IndexFolder:
         return self._documents[part].truncated(inside)
 
     def find(self, document_id: str) -> int | None:
-        """The row of a document by its id, or None; deleted rows are not found."""
+        """The row of a document by its id, or None; deleted rows are not found.
+
+        Raises:
+            IndexFolderError: The digest belongs to another document: a file is damaged.
+        """
         wanted = id_digest(document_id)
         for table, start in zip(self._ids, self.starts, strict=False):
             for inside in table.rows(wanted):
                 row = int(start) + inside
-                if self.is_alive(row) and self.document(row).id == document_id:
+                if self.is_alive(row):
+                    self._check_id(row, document_id)
                     return row
         return None
+
+    def check_ids(self) -> None:
+        """Compares the digests of all ids with their checksums: a change that misses a document would go unnoticed.
+
+        Raises:
+            IndexFolderError: A file is missing or its bytes have changed.
+        """
+        for part in self.manifest.parts:
+            check_content(self.path / PARTS / part.name / IDS, part.files[IDS])
+
+    def _check_id(self, row: int, document_id: str) -> None:
+        found = self.document(row).id
+        if found != document_id:
+            raise IndexFolderError(
+                f"{self.path}: row {row} should be {document_id!r} and is {found!r}; the index is damaged: build it anew"
+            )
 
     def find_content(self, document: Document) -> int | None:
         """A row, deleted or not, whose title and text are the document's, so that its vector can be taken over."""
@@ -285,10 +306,11 @@ def read_deletion(path: Path, part: Part, deletion: Deletion) -> NDArray[np.int6
 def _check_card(file: Path, part: Part) -> None:
     """Compares what a part says of itself, for the next build, with the manifest."""
     try:
-        found = Part.from_json(json.loads(file.read_bytes()))
+        content = file.read_bytes()
+        found = Part.from_json(json.loads(content))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexFolderError) as error:
         raise IndexFolderError(f"{file}: cannot be read ({error}); run the build again") from error
-    if found != part:
+    if found != part or content != json.dumps(json.loads(content)).encode():
         raise IndexFolderError(f"{file}: contradicts the manifest; run the build again")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -23,30 +23,25 @@ _SCHEMA = pa.schema(
 )
 
 
-class _Texts(NamedTuple):
+class _Texts:
     """A column of texts in the memory map.
 
-    Arrow follows an offset wherever it points to, also out of the file: each is looked at before it is followed.
+    Arrow follows an offset wherever it points to, also out of the file: here each is looked at before it is followed.
 
-    Attributes:
-        offsets: Shape: (rows + 1,), int64: where each text starts, and where the last one ends.
-        content: UTF-8.
+    Args:
+        array: An Arrow array of large strings.
     """
 
-    offsets: NDArray[np.int64]
-    content: Any
-
-    @classmethod
-    def of(cls, array: Any) -> _Texts:
-        """The buffers of an Arrow array of large strings."""
+    def __init__(self, array: Any) -> None:
         _, offsets, content = array.buffers()
-        return cls(np.frombuffer(offsets, dtype=np.int64, count=len(array) + 1), memoryview(content or b""))
+        self._offsets: NDArray[np.int64] = np.frombuffer(offsets, dtype=np.int64, count=len(array) + 1)
+        self._content = memoryview(content or b"")
 
-    def __getitem__(self, row: int) -> str:  # type: ignore[override]
-        start, end = self.offsets[row : row + 2].tolist()
-        if not 0 <= start <= end <= len(self.content):
+    def __getitem__(self, row: int) -> str:
+        start, end = self._offsets[row : row + 2].tolist()
+        if not 0 <= start <= end <= len(self._content):
             raise ValueError("a text lies outside of the file")
-        return str(self.content[start:end], "utf-8")
+        return str(self._content[start:end], "utf-8")
 
 
 class DocumentTable:
@@ -56,7 +51,7 @@ class DocumentTable:
         self._file = file
         self._table = table
         # A file that `write` made has one chunk a column, still in the memory map: a value is read from it at once.
-        self._texts = [_Texts.of(table[name].chunk(0)) for name in _TEXTS]
+        self._texts = [_Texts(table[name].chunk(0)) for name in _TEXTS]
 
     @classmethod
     def open(cls, file: Path) -> DocumentTable:
