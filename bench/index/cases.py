@@ -8,71 +8,28 @@ from __future__ import annotations
 
 import gc
 import json
-import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-# Before numpy, torch and tokenizers are imported: threads do not survive a fork.
-for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ[_name] = "1"
-os.environ["TOKENIZERS_PARALLELISM"] = "false"
-ROOT = Path(__file__).parents[2]
-sys.path[:0] = [str(ROOT), str(ROOT / "bench")]
-
-import numpy as np
-import rich.progress
 import steps
-from numpy.typing import NDArray
+from contents import ENCODER, Content, Seen, look, made_up, save_vectors
 
 from tart import Document, Encoder
 from tart.__main__ import main as tart_main
-from tart.errors import IndexFolderError, TartError
-from tart_index import BuildOptions, Corpus, IndexFolder, Searcher, SearchRequest, build_index, parse_filter
-from tart_index import importing, progress, structure_cli, versions  # noqa: F401 (imported here for every fork)
-from tart_index.ann import search as ann_search
+from tart_index import BuildOptions, Corpus, build_index, importing, progress, structure_cli, versions
 from tart_index.ann import structures
 from tart_index.ann.choose import Wanted
-from tart_index.cli import verify
 from tart_index.merging import merge_small_parts
-from tests.index.counting import counting_encoder
 
-WORDS = "merge sort read compress parse open hash flatten count remove reverse join download send resize".split()  # noqa: SIM905
+# Imported once, and not in every fork.
+READY = (importing, progress, structure_cli, versions)
 PART = 5
-NOTHING = "nothing"
-_ENCODER = counting_encoder()
-_ENCODER.hardware = replace(_ENCODER.hardware, threads=1)
-
-
-class Content(NamedTuple):
-    """What an index holds, as far as a reader can tell.
-
-    Attributes:
-        documents: By id.
-        structure: The factory string of its search structure, or "".
-    """
-
-    documents: Mapping[str, Document]
-    structure: str = ""
-
-
-class Seen(NamedTuple):
-    """What a fresh process found in a folder.
-
-    Attributes:
-        version: 0 where there is no index.
-        holds: Which of the contents that were asked about, by their places.
-        fault: "" where all is well.
-    """
-
-    version: int
-    holds: list[int]
-    fault: str
 
 
 @dataclass(frozen=True)
@@ -115,18 +72,6 @@ class Place(NamedTuple):
     def out(self, case: Case) -> Path:
         """The folder that a command writes."""
         return self.folder if case.in_place else self.root / "out"
-
-
-def made_up(numbers: Sequence[int], text: str = "") -> dict[str, Document]:
-    """Documents with metadata of every type."""
-    return {f"d{number}": _document(number, text) for number in numbers}
-
-
-def _document(number: int, text: str) -> Document:
-    words = text or " ".join(WORDS[(number * step + step) % len(WORDS)] for step in range(1, 6))
-    day = f"2024-01-{number % 28 + 1:02}"
-    metadata = {"n": number, "kind": ["code", "text"][number % 2], "day": day, "share": number / 7, "tags": ["a", day]}
-    return Document(f"d{number}", words, f"Title {number}" if number % 3 else "", metadata)
 
 
 FIRST = made_up(range(8))
@@ -243,7 +188,7 @@ class Bench:
         corpora = {"first": FIRST, "changed": CHANGED, "new": NEW, "upserted": UPSERTED, **small}
         for name, documents in corpora.items():
             write_corpus(self.files / f"{name}.jsonl", documents)
-        self.run(lambda: np.save(self.files / "first.npy", vectors(FIRST.values())))
+        save_vectors(self.files / "first.npy", FIRST.values())
 
     def run(self, work: Callable[[], object]) -> steps.Ended:
         """Runs something in a process of its own that must succeed."""
@@ -285,7 +230,7 @@ class Bench:
 
     def look(self, path: Path, contents: Sequence[Content | None]) -> Seen:
         """What a fresh process finds in a folder."""
-        ended = steps.run(lambda: print(json.dumps(_look(path, contents))), self.output)
+        ended = steps.run(lambda: print(json.dumps(look(path, contents))), self.output)
         if ended.status:
             return Seen(0, [], f"a reader ended with {ended.status}: {ended.output[-300:]}")
         return Seen(*json.loads(ended.output.splitlines()[-1]))
@@ -295,7 +240,7 @@ class Bench:
 def bench(root: Path | None) -> Iterator[Bench]:
     """A bench in a temporary folder, in memory where the machine has such a place: a step is then a fast one."""
     memory = Path("/dev/shm")  # noqa: S108 (a fast place for files that are made and removed here)
-    Encoder.load = classmethod(lambda cls, *_, **__: _ENCODER)  # type: ignore[assignment]
+    Encoder.load = classmethod(lambda cls, *_, **__: ENCODER)  # type: ignore[assignment]
     with tempfile.TemporaryDirectory(dir=root or (memory if memory.is_dir() else None)) as name:
         _warm_up(Path(name) / "warm")
         yield Bench(Path(name).resolve())
@@ -303,113 +248,14 @@ def bench(root: Path | None) -> Iterator[Bench]:
 
 def _warm_up(path: Path) -> None:
     """Imports and makes ready what every fork needs, on one thread, for threads do not survive a fork."""
-    build_index(Corpus.from_documents("warm", lambda: FIRST.values()), path, _ENCODER, BuildOptions(part_size=PART))
+    build_index(Corpus.from_documents("warm", FIRST.values), path, ENCODER, BuildOptions(part_size=PART))
     structures.make_structure(path, Wanted(factory="IVF1,Flat", queries=20, threads=1))
-    _look(path, [])
+    look(path, [])
     shutil.rmtree(path)
     gc.freeze()
-
-
-def vectors(documents: Iterable[Document]) -> NDArray[np.float32]:
-    """What the made up encoder makes of documents."""
-    return _ENCODER.encode_documents(list(documents))
 
 
 def write_corpus(file: Path, documents: Mapping[str, Document]) -> None:
     """Writes documents as JSON lines."""
     rows = [{"id": d.id, "title": d.title, "text": d.text, "metadata": dict(d.metadata)} for d in documents.values()]
     file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-
-
-def _look(path: Path, contents: Sequence[Content | None]) -> Seen:
-    try:
-        folder = IndexFolder.open(path)
-    except IndexFolderError as error:
-        missing = str(error).startswith("no index at")
-        return Seen(0, [n for n, one in enumerate(contents) if one is None and missing], "" if missing else str(error))
-    try:
-        _verify(path)
-        fault = _inconsistent(folder)
-    except TartError as error:
-        fault = str(error)
-    if fault:
-        return Seen(folder.manifest.version, [], fault)
-    held = _content(folder)
-    return Seen(folder.manifest.version, [number for number, one in enumerate(contents) if one == held], "")
-
-
-def _content(folder: IndexFolder) -> Content:
-    structure = folder.manifest.structure
-    return Content({d.id: d for d in folder.documents()}, structure.factory if structure is not None else "")
-
-
-def _verify(path: Path) -> None:
-    """`tart index verify`, in this process."""
-    verify.main([str(path)], standalone_mode=False)
-
-
-def _inconsistent(folder: IndexFolder) -> str:
-    """What of vectors, ids, metadata and search does not belong to the documents; "" where all does."""
-    documents = [folder.document(row) for row in folder.rows()]
-    held = np.stack([folder.vector(row) for row in folder.rows()])
-    if not np.allclose(held, vectors(documents), atol=1e-6):
-        return "vectors that are not those of the documents"
-    if [folder.find(d.id) for d in documents] != list(folder.rows()):
-        return "ids that are not found where they are"
-    searcher = Searcher(folder, _ENCODER)
-    for wanted, holds in _FILTERS:
-        request = SearchRequest(documents[0].text, "", top_k=1_000, filter=parse_filter(wanted))
-        found = {hit.document.id for hit in searcher.search([request])[0].hits}
-        if found != {d.id for d in documents if holds(d.metadata)}:
-            return f"other hits than wanted under {wanted}"
-    return ""
-
-
-_FILTERS: tuple[tuple[dict[str, Any], Callable[[Mapping[str, Any]], bool]], ...] = (
-    ({"type": "gte", "key": "n", "value": 7}, lambda m: m["n"] >= 7),
-    ({"type": "eq", "key": "kind", "value": "code"}, lambda m: m["kind"] == "code"),
-    ({"type": "lt", "key": "day", "value": "2024-01-09"}, lambda m: m["day"] < "2024-01-09"),
-    ({"type": "in", "key": "tags", "value": ["a"]}, lambda m: "a" in m["tags"]),
-    ({"type": "gt", "key": "share", "value": 1.5}, lambda m: m["share"] > 1.5),
-)
-
-
-def find_hits(path: Path) -> list[Any]:
-    """Rows of many ids and texts, and all of the hits that several searches find, through the structure too."""
-    ann_search._EXACT_NUMBERS = 0
-    folder = IndexFolder.open(path)
-    searcher = Searcher(folder, _ENCODER)
-    rows = [
-        [folder.find(f"d{number}"), folder.find_content(document)]
-        for number, document in enumerate(made_up(range(50)).values())
-    ]
-    filters = [
-        None,
-        *(parse_filter(wanted) for wanted, _ in _FILTERS),
-        parse_filter({"type": "ne", "key": "n", "value": 8}),
-    ]
-    queries = ["merge sort", "open hash flatten", "send"]
-    requests = [
-        SearchRequest(query, "", top_k=5, filter=wanted, exact=exact)
-        for query, wanted, exact in [
-            *((queries[0], one, False) for one in filters),
-            *((q, None, e) for q in queries for e in (True, False)),
-        ]
-    ]
-    requests += [SearchRequest(queries[1], "", top_k=1_000, filter=one) for one in filters[:3]]
-    return [
-        rows,
-        *(
-            [
-                [
-                    hit.document.id,
-                    hit.document.title,
-                    hit.document.text,
-                    dict(hit.document.metadata),
-                    round(hit.score, 6),
-                ]
-                for hit in found.hits
-            ]
-            for found in searcher.search(requests)
-        ),
-    ]

@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import steps
-from cases import CASES, Bench, Case, Place, Seen, bench
+from cases import CASES, Bench, Case, Place, bench
+from contents import Seen
 from reporting import table, write
 
 # A build that is to make a structure publishes the documents first: that version is "midway".
@@ -127,12 +128,12 @@ def report(found: dict[str, tuple[list[steps.Step], list[Trial]]], out: Path, se
     trials = [(name, each) for name, (_, some) in found.items() for each in some]
     failed = [(name, t) for name, t in trials if t.state not in STATES or t.rerun]
     body = (
-        "Every command ran in a process of its own, which the kernel stopped before each of its system calls that write, "
-        "flush, make, rename, link or remove something in the index folder; there it was killed with SIGKILL. Then a "
+        "Every command ran in a process of its own, which the kernel stopped before each of its system calls that "
+        "write, flush, make, rename, link or remove something in the index folder; there it was killed with SIGKILL. Then a "
         "fresh process opened and verified the index and compared documents, vectors, metadata and filtered hits with "
         f"what must be there, and the same command ran again. {seconds:,.0f} s; the vectors are counts of tokens.\n\n"
-        f"**{len(trials):,} kills, {len(failed):,} that left something else than the old version or the new one, or that "
-        "the same command did not mend.**\n\n"
+        f"**{len(trials):,} kills, {len(failed):,} that left something else than the old version or the new one, or "
+        "that the same command did not mend.**\n\n"
         + table(
             ["command", "steps", "kills", *STATES, "failed", "second run failed", "the steps"],
             [row(by_name[name], *some) for name, some in found.items()],

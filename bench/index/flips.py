@@ -22,7 +22,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import steps
-from cases import PART, Bench, bench, find_hits, made_up, write_corpus
+from cases import PART, Bench, bench, write_corpus
+from contents import find_hits, made_up
 from reporting import table, write
 
 from tart.errors import TartError

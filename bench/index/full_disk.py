@@ -140,7 +140,7 @@ def report(found: dict[str, list[Trial]], out: Path, seconds: float) -> None:
     full = sum(not each.completed for some in found.values() for each in some)
     body = (
         "The index lay on a tmpfs that had so much room left, in pages of 4 KiB, that the command failed earlier or "
-        "later; then the room was given back, and the same command ran again. A disk was full as it should be where the "
+        "later; then the room was given back, and the same command ran again. All was well where the "
         "command ended with status 2 and one line that tells to free space, a fresh process found the old version "
         f"whole, and the second run completed with the new content. {seconds:,.0f} s.\n\n"
         f"**{full} full disks, {len(failed)} failures.**\n\n"

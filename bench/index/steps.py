@@ -140,9 +140,9 @@ def _go_on(thread: int, status: int) -> None:
 def _fork(work: Callable[[], object], output: Path, *, traced: bool) -> int:
     sys.stdout.flush()
     process = os.fork()
-    if process:
-        return process
-    _become(work, output, traced=traced)
+    if process == 0:
+        _become(work, output, traced=traced)
+    return process
 
 
 def _become(work: Callable[[], object], output: Path, *, traced: bool) -> NoReturn:
@@ -194,7 +194,7 @@ def _step(thread: int, folder: Path, number: int) -> Step | None:
 
 
 def _opened(thread: int, descriptor: int) -> Path:
-    return Path(os.readlink(f"/proc/{thread}/fd/{descriptor & 0xFFFFFFFF}"))
+    return Path(f"/proc/{thread}/fd/{descriptor & 0xFFFFFFFF}").readlink()
 
 
 def _named(thread: int, arguments: list[int], start: int | None, place: int) -> Path:
@@ -208,7 +208,7 @@ def _named(thread: int, arguments: list[int], start: int | None, place: int) -> 
     if path.is_absolute():
         return path
     base = _HERE if start is None else ctypes.c_int(arguments[start]).value
-    return (Path(os.readlink(f"/proc/{thread}/cwd")) if base == _HERE else _opened(thread, base)) / path
+    return (Path(f"/proc/{thread}/cwd").readlink() if base == _HERE else _opened(thread, base)) / path
 
 
 def _ptrace(request: int, process: int, data: int) -> None:

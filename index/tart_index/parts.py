@@ -99,7 +99,7 @@ class KnownVectors:
         return self.folder.vector(row) if self._is_sound(part) else None
 
     def _is_sound(self, number: int) -> bool:
-        """Reads a part's vectors and their digests once before the first is taken over, so that damage does not spread."""
+        """Reads a part's vectors and digests once before the first is taken over, so that damage does not spread."""
         if self.folder is None or number in self._sound:
             return self.folder is not None
         part = self.folder.manifest.parts[number]

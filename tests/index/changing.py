@@ -29,6 +29,9 @@ from tart_index.versions import restore, verify_kept, versions
 from tests.index.counting import counting_encoder
 
 KEEP = 3
+FIRST = 110
+# At every so many versions the kept ones before are compared too.
+_OLDER_LOOKED_AT = 4
 TEXTS = [
     "merge",
     "sort a list",
@@ -84,11 +87,13 @@ class ChangingIndex(RuleBasedStateMachine):
         self.patched.setattr(ann_search.ApproximateSearch, "_candidates", counted)
         self.folder = tempfile.TemporaryDirectory()
         self.path = Path(self.folder.name) / "i"
-        self.model = {"first": Document("first", "merge a list", metadata={"n": 0})}
+        first = [
+            Document(str(n), TEXTS[n % 8] + " and more" * (n % 5), "", {"n": n % 3, "tag": ["a"]}) for n in range(FIRST)
+        ]
+        self.model = {document.id: document for document in first}
         self.kept: dict[int, dict[str, Document]] = {}
-        self._published(
-            build_index(corpus_of(list(self.model.values())), self.path, self.coder, self._options()).manifest
-        )
+        self._published(build_index(corpus_of(first), self.path, self.coder, self._options()).manifest)
+        self.tune(EXACT_STRUCTURE, 0.9)
 
     def teardown(self) -> None:
         self.patched.undo()
@@ -97,7 +102,7 @@ class ChangingIndex(RuleBasedStateMachine):
     documents = st.lists(
         st.builds(
             Document,
-            st.integers(0, 30).map(str),
+            st.integers(0, FIRST + 20).map(str),
             st.sampled_from(TEXTS),
             metadata=st.fixed_dictionaries(
                 {"n": st.integers(0, 2)},
@@ -136,7 +141,7 @@ class ChangingIndex(RuleBasedStateMachine):
         else:
             self._published(add_documents(self.path, corpus_of(new), self.coder, keep=KEEP).manifest, new)
 
-    @rule(gone=st.lists(st.integers(0, 31).map(str), max_size=8))
+    @rule(gone=st.lists(st.integers(0, FIRST + 25).map(str), max_size=8))
     def delete(self, gone: list[str]) -> None:
         self.done["delete"] += 1
         result = delete_documents(self.path, gone, keep=KEEP)
@@ -148,7 +153,7 @@ class ChangingIndex(RuleBasedStateMachine):
             self.model.pop(document_id, None)
         self._published(result.manifest)
 
-    @rule(part_size=st.integers(1, 6))
+    @rule(part_size=st.integers(8, 40))
     def compact(self, part_size: int) -> None:
         self.done["compact"] += 1
         self._published(compact(self.path, part_size=part_size, keep=KEEP).manifest)
@@ -182,7 +187,7 @@ class ChangingIndex(RuleBasedStateMachine):
 
     @rule(
         query=st.sampled_from(TEXTS),
-        k=st.integers(1, 40),
+        k=st.one_of(st.integers(1, 8), st.integers(1, 150)),
         narrowed=st.sampled_from(_FILTERS),
         exact=st.booleans(),
     )
@@ -210,20 +215,22 @@ class ChangingIndex(RuleBasedStateMachine):
         if not hasattr(self, "path"):
             return
         folder = IndexFolder.open(self.path)
-        assert list(folder.documents()) == list(self.model.values())
         assert len(folder) == len(self.model)
         assert all((folder.find(document_id) is None) == (document_id not in self.model) for document_id in ("0", "7"))
 
     def _published(self, manifest: Manifest, added: Sequence[Document] = ()) -> None:
-        """A change is done: everything is read and compared, the versions before too."""
+        """A change is done: everything is read and compared, now and then the versions before too."""
         self.model = {**self.model, **{d.id: d for d in added if d.id not in self.model}}
         self.kept[manifest.version] = dict(self.model)
         folder = IndexFolder.open(self.path)
         assert folder.manifest == manifest
         assert sum(part.count for part in folder.verify()) == manifest.rows
-        verify_kept(folder)
+        assert list(folder.documents()) == list(self.model.values())
         held = [folder.vector(row) for row in folder.rows()]
         assert not held or np.array_equal(np.stack(held), self._vectors())
+        if manifest.version % _OLDER_LOOKED_AT:
+            return
+        verify_kept(folder)
         for older in versions(self.path):
             assert list(IndexFolder(self.path, older).documents()) == list(self.kept[older.version].values())
 
@@ -240,4 +247,4 @@ class ChangingIndex(RuleBasedStateMachine):
 
     @staticmethod
     def _options() -> BuildOptions:
-        return BuildOptions(part_size=3, keep=KEEP)
+        return BuildOptions(part_size=24, keep=KEEP)
