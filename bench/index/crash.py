@@ -129,11 +129,11 @@ def report(found: dict[str, tuple[list[steps.Step], list[Trial]]], out: Path, se
     failed = [(name, t) for name, t in trials if t.state not in STATES or t.rerun]
     body = (
         "Every command ran in a process of its own, which the kernel stopped before each of its system calls that "
-        "write, flush, make, rename, link or remove something in the index folder; there it was killed with SIGKILL. Then a "
-        "fresh process opened and verified the index and compared documents, vectors, metadata and filtered hits with "
-        f"what must be there, and the same command ran again. {seconds:,.0f} s; the vectors are counts of tokens.\n\n"
-        f"**{len(trials):,} kills, {len(failed):,} that left something else than the old version or the new one, or "
-        "that the same command did not mend.**\n\n"
+        "write, flush, make, rename, link or remove something in the index folder; there it was killed with SIGKILL. "
+        "Then a fresh process opened and verified the index and compared documents, vectors, metadata and filtered "
+        f"hits with what must be there, and the same command ran again. {seconds:,.0f} s; the vectors are counts of "
+        f"tokens.\n\n**{len(trials):,} kills, {len(failed):,} that left something else than the old version or the new "
+        "one, or that the same command did not mend.**\n\n"
         + table(
             ["command", "steps", "kills", *STATES, "failed", "second run failed", "the steps"],
             [row(by_name[name], *some) for name, some in found.items()],

@@ -67,9 +67,10 @@ def report(out: Path, seconds: float) -> None:
         "with the dictionary: documents, order and vectors; at every fourth the kept versions before it too. "
         f"{seconds:,.0f} s.\n\n"
         f"**{steps_done():,} steps without a difference.** {done[_THROUGH_STRUCTURE]:,} searches went through a "
-        f"structure: `{EXACT_STRUCTURE}`, whose answers must be the exact ones, or `{GRAPH}`, whose hits must be as many "
-        f"as there are, with the right scores and within the filter; it found {share:.4f} of the true neighbours. (The "
-        "limit below which an index so small is searched exactly was taken away.)\n\n" + table(["step", "times"], rows)
+        f"structure: `{EXACT_STRUCTURE}`, whose answers must be the exact ones, or `{GRAPH}`, whose hits must be as "
+        f"many as there are, with the right scores and within the filter; it found {share:.4f} of the true neighbours. "
+        "(The limit below which an index so small is searched exactly was taken away.)\n\n"
+        + table(["step", "times"], rows)
     )
     figures = {"steps": steps_done(), "done": dict(done), "found": dict(found), "seconds": round(seconds)}
     write(out, "Random changes against a dictionary", body, figures, "stateful")

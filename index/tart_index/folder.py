@@ -161,7 +161,7 @@ class IndexFolder:
         found = self.document(row).id
         if found != document_id:
             raise IndexFolderError(
-                f"{self.path}: row {row} should be {document_id!r} and is {found!r}; it is damaged: build the index anew"
+                f"{self.path}: row {row} is {found!r} and should be {document_id!r}; damaged: build the index anew"
             )
 
     def find_content(self, document: Document) -> int | None:
