@@ -24,7 +24,7 @@ class Document:
         metadata: JSON scalars, or lists of them, by name.
 
     Raises:
-        SourceError: The id is empty, the text is blank, or a metadata value is no JSON scalar.
+        SourceError: The id is empty or no text, the text is blank, or a metadata value is no JSON scalar.
     """
 
     id: str
@@ -33,6 +33,8 @@ class Document:
     metadata: Mapping[str, MetadataValue] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if not isinstance(self.id, str):
+            raise SourceError(f"a document has the id {self.id!r}, a {type(self.id).__name__}; wanted a string")
         if not self.id:
             raise SourceError("a document has an empty id; every document needs one of its own")
         if not self.text.strip():

@@ -13,8 +13,8 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from reporting import Spread, table, write
 from kept_steps import HERE, Steps
+from reporting import Spread, table, write
 
 _ABOUT = """\
 The first {sizes} of the vectors of `ann.py`, each an index as `tart index tune --recall {recall}` makes it, {queries:,}

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from reporting import table, write
 from kept_steps import HERE
+from reporting import table, write
 from vectors import World, blocks
 
 from tart_index.folder import IndexFolder

@@ -131,12 +131,13 @@ def add_documents(
     progress = progress or Quiet()
     with IndexWriter.lock(path, create=False) as writer:
         change = _Change(IndexFolder.open(path))
+        change.folder.check_ids()
         check_model(change.folder, encoder)
         if approve is not None and corpus.rereadable:
             approve(_survey(change.folder, corpus, encoder, on_existing, part_size, progress))
         progress.start(None)
         fresh = change.wanted(corpus.documents(ReadReport()), on_existing)
-        chunks = _fresh_parts(change.folder, part_chunks(fresh, part_size), encoder)
+        chunks = _fresh_parts(change.folder, writer, part_chunks(fresh, part_size), encoder)
         parts, embedded = write_parts(chunks, encoder, writer, progress)
         manifest = _publish(writer, change, parts, keep)
         counts = change.counts
@@ -184,12 +185,16 @@ def delete_documents(path: Path, ids: Iterable[str], *, keep: int = KEPT_VERSION
     """Takes documents out by their ids; ids that are not there are counted.
 
     Raises:
+        SourceError: An id is no text.
         IndexFolderError: There is no index, or the disk refuses.
     """
     with IndexWriter.lock(path, create=False) as writer:
         change = _Change(IndexFolder.open(path))
+        change.folder.check_ids()
         not_found = 0
         for document_id in dict.fromkeys(ids):
+            if not isinstance(document_id, str):
+                raise SourceError(f"found the id {document_id!r}, a {type(document_id).__name__}; wanted a string")
             row = change.folder.find(document_id)
             if row is None:
                 not_found += 1
@@ -248,14 +253,21 @@ def copied_part(folder: IndexFolder, writer: IndexWriter, rows: Sequence[int], u
     return writer.write_part(name, documents, vectors, truncated)
 
 
-def _fresh_parts(folder: IndexFolder, chunks: Iterable[list[Document]], encoder: Encoder) -> Iterator[FreshPart]:
+def _fresh_parts(
+    folder: IndexFolder, writer: IndexWriter, chunks: Iterable[list[Document]], encoder: Encoder
+) -> Iterator[Part | FreshPart]:
+    """New parts; one that a killed run finished, or that an older version holds, is taken as it is.
+
+    To write it again would break that version, for a model does not make the same bits of a text twice.
+    """
     manifest = folder.manifest
     used = {part.name for part in manifest.parts}
     known = _known(folder, encoder)
     for documents in chunks:
         name = _free_name(manifest, documents, used)
         used.add(name)
-        yield prepare_part(name, documents, encoder, known, manifest.vector_dtype)
+        stored = writer.find_part(name, len(documents))
+        yield stored or prepare_part(name, documents, encoder, known, manifest.vector_dtype)
 
 
 def _known(folder: IndexFolder, encoder: Encoder) -> KnownVectors:

@@ -138,22 +138,30 @@ def info(folder: Path, as_json: bool) -> None:
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def verify(folder: Path, as_json: bool) -> None:
-    """Read every byte of an index and compare it with its checksums.
+    """Read every byte of an index, older versions too, and compare it with its checksums.
 
     \b
     tart index verify my-index
     """
     from tart_index.folder import IndexFolder
     from tart_index.progress import tracked
+    from tart_index.versions import verify_kept
 
     opened = IndexFolder.open(folder)
     parts = list(tracked(opened.verify(), len(opened.manifest.parts), "verifying"))
-    fingerprint = opened.manifest.fingerprint
+    older = verify_kept(opened)
+    body = {
+        "index": str(folder),
+        "documents": len(opened),
+        "parts": len(parts),
+        "fingerprint": opened.manifest.fingerprint,
+        "older_versions": older,
+    }
     if as_json:
-        body = {"index": str(folder), "documents": len(opened), "parts": len(parts), "fingerprint": fingerprint}
         click.echo(json.dumps(body))
-    else:
-        click.echo(f"{folder}: sound: {len(opened):,} documents in {len(parts)} parts, {fingerprint}")
+        return
+    too = f"; sound too: version {', '.join(map(str, older))}" if older else ""
+    click.echo(f"{folder}: sound: {len(opened):,} documents in {len(parts)} parts, {body['fingerprint']}{too}")
 
 
 def _build(

@@ -86,6 +86,18 @@ def _read_header(stream: Any) -> tuple[tuple[tuple[int, ...], np.dtype[Any]], in
     return (shape, dtype), stream.tell()
 
 
+def write_array(file: Path, array: NDArray[Any]) -> None:
+    """Writes an array as `numpy.save` does, but for its error: NumPy's does not tell that the disk is full.
+
+    Args:
+        file: Is made or replaced.
+        array: In C order.
+    """
+    with file.open("wb") as stream:
+        np.lib.format.write_array_header_1_0(stream, np.lib.format.header_data_from_array_1_0(array))
+        stream.write(array.data.cast("B"))
+
+
 def write_synced(file: Path, content: bytes) -> None:
     """Writes a file through to the disk."""
     with file.open("wb") as stream:

@@ -20,6 +20,7 @@ leaves complete parts that the next one takes over, and a reader never sees half
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ from tart_index.ann.stored import ANN
 from tart_index.columns import MetadataColumns
 from tart_index.files import check_content, check_size, open_array
 from tart_index.keys import KeyTable, content_digest, id_digest
-from tart_index.manifest import COLUMNS, CONTENTS, DOCUMENTS, IDS, VECTORS, Deletion, Manifest, Part
+from tart_index.manifest import CARD, COLUMNS, CONTENTS, DOCUMENTS, IDS, VECTORS, Deletion, Manifest, Part
 from tart_index.table import DocumentTable
 from tart_index.vector_type import StoredVectors, as_float32
 
@@ -43,6 +44,8 @@ VERSIONS = "versions"
 DELETIONS = "deletions"
 # Vectors whose length is taken at a time: 6 MiB of squares at 384 numbers.
 _CHECKED_ROWS = 4_096
+# How far the length of a vector may be from 1.
+UNIT_LENGTH = 1e-3
 
 
 class IndexFolder:
@@ -135,14 +138,35 @@ class IndexFolder:
         return self._documents[part].truncated(inside)
 
     def find(self, document_id: str) -> int | None:
-        """The row of a document by its id, or None; deleted rows are not found."""
+        """The row of a document by its id, or None; deleted rows are not found.
+
+        Raises:
+            IndexFolderError: The digest belongs to another document: a file is damaged.
+        """
         wanted = id_digest(document_id)
         for table, start in zip(self._ids, self.starts, strict=False):
             for inside in table.rows(wanted):
                 row = int(start) + inside
-                if self.is_alive(row) and self.document(row).id == document_id:
+                if self.is_alive(row):
+                    self._check_id(row, document_id)
                     return row
         return None
+
+    def check_ids(self) -> None:
+        """Compares the digests of all ids with their checksums: a change that misses a document would go unnoticed.
+
+        Raises:
+            IndexFolderError: A file is missing or its bytes have changed.
+        """
+        for part in self.manifest.parts:
+            check_content(self.path / PARTS / part.name / IDS, part.files[IDS])
+
+    def _check_id(self, row: int, document_id: str) -> None:
+        found = self.document(row).id
+        if found != document_id:
+            raise IndexFolderError(
+                f"{self.path}: row {row} is {found!r} and should be {document_id!r}; damaged: build the index anew"
+            )
 
     def find_content(self, document: Document) -> int | None:
         """A row, deleted or not, whose title and text are the document's, so that its vector can be taken over."""
@@ -210,6 +234,7 @@ class IndexFolder:
         part, table = self.manifest.parts[number], self._documents[number]
         for name, file in part.files.items():
             check_content(self.path / PARTS / part.name / name, file)
+        _check_card(self.path / PARTS / part.name / CARD, part)
         if len(table) != part.count:
             raise IndexFolderError(f"part {part.name}: {len(table)} documents, the manifest says {part.count}")
         _check_unit_rows(part, self.vectors[number])
@@ -282,8 +307,19 @@ def read_deletion(path: Path, part: Part, deletion: Deletion) -> NDArray[np.int6
     return rows
 
 
+def _check_card(file: Path, part: Part) -> None:
+    """Compares what a part says of itself, for the next build, with the manifest."""
+    try:
+        content = file.read_bytes()
+        found = Part.from_json(json.loads(content))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexFolderError) as error:
+        raise IndexFolderError(f"{file}: cannot be read ({error}); run the build again") from error
+    if found != part or content != json.dumps(json.loads(content)).encode():
+        raise IndexFolderError(f"{file}: contradicts the manifest; run the build again")
+
+
 def _check_unit_rows(part: Part, vectors: StoredVectors) -> None:
     for start in range(0, len(vectors), _CHECKED_ROWS):
         norms = np.linalg.norm(as_float32(vectors[start : start + _CHECKED_ROWS]), axis=1)
-        if not np.all(np.abs(norms - 1) < 1e-3):
+        if not np.all(np.abs(norms - 1) < UNIT_LENGTH):
             raise IndexFolderError(f"part {part.name}: a vector is not of unit length; build the index anew")

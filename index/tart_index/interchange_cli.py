@@ -174,9 +174,12 @@ def _corpus(sources: tuple[str, ...], settings: Any) -> Corpus:
 
     def documents() -> Iterator[Document]:
         with ids.open(encoding="utf-8") as lines:
-            for line in lines:
-                name = line.rstrip("\r\n")
-                yield Document(name, name)
+            try:
+                for line in lines:
+                    name = line.rstrip("\r\n")
+                    yield Document(name, name)
+            except UnicodeDecodeError as error:
+                raise SourceError(f"{ids}: not UTF-8 ({error.reason}); wanted one id a line") from error
 
     return Corpus.from_documents(str(ids), documents)
 

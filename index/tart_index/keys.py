@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tart.documents import Document
-from tart_index.files import open_array
+from tart.errors import IndexFolderError
+from tart_index.files import open_array, write_array
 from tart_index.table import metadata_json
 
 
@@ -45,10 +46,12 @@ class KeyTable:
 
     Args:
         keys: Shape: (3, count), uint64: the digests' first and second halves and the rows, sorted by the first half.
+        file: Where they were read from.
     """
 
-    def __init__(self, keys: NDArray[np.uint64]) -> None:
+    def __init__(self, keys: NDArray[np.uint64], file: Path | None = None) -> None:
         self._keys = keys
+        self._file = file
 
     @classmethod
     def of(cls, digests: Sequence[bytes]) -> KeyTable:
@@ -64,18 +67,24 @@ class KeyTable:
         Raises:
             IndexFolderError: The file is no such table.
         """
-        return cls(open_array(file, (3, count), np.uint64))
+        return cls(open_array(file, (3, count), np.uint64), file)
 
     def save(self, file: Path) -> None:
         """Writes the table where `open` finds it."""
-        np.save(file, self._keys, allow_pickle=False)
+        write_array(file, self._keys)
 
     def rows(self, wanted: bytes) -> Iterator[int]:
-        """The rows of a digest; no more than one where digests are unique."""
+        """The rows of a digest; no more than one where digests are unique.
+
+        Raises:
+            IndexFolderError: The file is damaged.
+        """
         high, low = np.frombuffer(wanted, dtype="<u8")
         firsts, seconds, rows = self._keys
         place = int(np.searchsorted(firsts, high))
         while place < len(firsts) and firsts[place] == high:
+            if seconds[place] == low and rows[place] >= len(rows):
+                raise IndexFolderError(f"{self._file}: is damaged (a row that is not there); build the index anew")
             if seconds[place] == low:
                 yield int(rows[place])
             place += 1

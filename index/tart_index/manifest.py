@@ -30,6 +30,7 @@ DOCUMENTS = "documents.arrow"
 IDS = "ids.npy"
 CONTENTS = "contents.npy"
 COLUMNS = "columns.arrow"
+CARD = "part.json"
 PART_FILES = frozenset({VECTORS, DOCUMENTS, IDS, CONTENTS, COLUMNS})
 
 _PART_NAME = re.compile(r"[0-9a-f]{32}")

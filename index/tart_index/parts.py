@@ -19,7 +19,7 @@ from tart.prefetch import Prefetch
 from tart.tokens import Tokens
 from tart_index.files import check_content
 from tart_index.folder import PARTS, IndexFolder
-from tart_index.manifest import VECTORS, Manifest, Part, StoredModel
+from tart_index.manifest import CONTENTS, VECTORS, Manifest, Part, StoredModel
 from tart_index.vector_type import StoredVectors, VectorType
 from tart_index.writer import IndexWriter
 
@@ -111,12 +111,13 @@ class KnownVectors:
         return self.folder.vector(row) if self._is_sound(part) else None
 
     def _is_sound(self, number: int) -> bool:
-        """Reads a part's vectors once before the first is taken over, so that damage does not spread."""
+        """Reads a part's vectors and digests once before the first is taken over, so that damage does not spread."""
         if self.folder is None or number in self._sound:
             return self.folder is not None
         part = self.folder.manifest.parts[number]
         try:
-            check_content(self.folder.path / PARTS / part.name / VECTORS, part.files[VECTORS])
+            for name in (VECTORS, CONTENTS):
+                check_content(self.folder.path / PARTS / part.name / name, part.files[name])
         except IndexFolderError:
             return False
         self._sound.add(number)

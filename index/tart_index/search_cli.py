@@ -98,7 +98,11 @@ def search(folder: Path, query: str | None, as_json: bool, **settings: Any) -> N
     _, searcher = _open(folder, models)
     source = nullcontext(sys.stdin) if settings["batch"] is None else settings["batch"].open(encoding="utf-8")
     with source as lines:
-        sys.exit(search_lines(searcher, lines, defaults, settings["trec"]))
+        try:
+            status = search_lines(searcher, lines, defaults, settings["trec"])
+        except UnicodeDecodeError as error:
+            raise QueryError(f"the queries are not UTF-8 ({error.reason}); wanted JSON lines in UTF-8") from error
+    sys.exit(status)
 
 
 def _search_one(

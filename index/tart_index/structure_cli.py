@@ -197,12 +197,16 @@ def sentence(folder: Path, result: StructureResult) -> str:
 def _query_vectors(folder: Path, queries: Path, settings: Mapping[str, Any]) -> NDArray[np.float32]:
     from tart_index.searcher import Searcher, SearchRequest
 
+    try:
+        lines = queries.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise QueryError(f"{queries}: cannot be read ({error}); wanted JSON lines in UTF-8") from error
     searcher = Searcher.open(folder, model=settings["model"], threads=settings["threads"])
     requests = []
-    for number, line in enumerate(queries.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(lines, start=1):
         try:
             row = json.loads(line)
-            requests.append(SearchRequest(row["query"], instruction=row.get("instruction"), truncate=True))
+            requests.append(SearchRequest(_text(row["query"]), instruction=row.get("instruction"), truncate=True))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             wanted = 'wanted {"query": ..., "instruction": ...}'
             raise QueryError(f"{queries}:{number}: not a query ({error}); {wanted}") from error
@@ -212,6 +216,12 @@ def _query_vectors(folder: Path, queries: Path, settings: Mapping[str, Any]) -> 
     instructions = [searcher.instruction_for(request).text for request in requests]
     vectors: NDArray[np.float32] = searcher.encoder.encode_queries(texts, instructions, truncate=True)
     return vectors
+
+
+def _text(query: object) -> str:
+    if not isinstance(query, str) or not query.strip():
+        raise ValueError("its query is no text")
+    return query
 
 
 @contextmanager

@@ -25,6 +25,27 @@ _SCHEMA = pa.schema(
 _JSON = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 
+class _Texts:
+    """A column of texts in the memory map.
+
+    Arrow follows an offset wherever it points to, also out of the file: here each is looked at before it is followed.
+
+    Args:
+        array: An Arrow array of large strings.
+    """
+
+    def __init__(self, array: Any) -> None:
+        _, offsets, content = array.buffers()
+        self._offsets: NDArray[np.int64] = np.frombuffer(offsets, dtype=np.int64, count=len(array) + 1)
+        self._content = memoryview(content or b"")
+
+    def __getitem__(self, row: int) -> str:
+        start, end = self._offsets[row : row + 2].tolist()
+        if not 0 <= start <= end <= len(self._content):
+            raise ValueError("a text lies outside of the file")
+        return str(self._content[start:end], "utf-8")
+
+
 class DocumentTable:
     """Documents by row. Open one with `DocumentTable.open`."""
 
@@ -32,7 +53,7 @@ class DocumentTable:
         self._file = file
         self._table = table
         # A file that `write` made has one chunk a column, still in the memory map: a value is read from it at once.
-        self._texts = [table[name].chunk(0) if table[name].num_chunks == 1 else table[name] for name in _TEXTS]
+        self._texts = [_Texts(table[name].chunk(0)) for name in _TEXTS]
 
     @classmethod
     def open(cls, file: Path) -> DocumentTable:
@@ -43,10 +64,12 @@ class DocumentTable:
         """
         try:
             table = pa.ipc.open_file(pa.memory_map(str(file))).read_all()
-        except (OSError, pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+            table.validate()
+        except (OSError, pa.ArrowException, ValueError) as error:
             raise IndexFolderError(f"{file}: not a document table ({error}); build the index anew") from error
-        if table.schema != _SCHEMA:
-            raise IndexFolderError(f"{file}: not the columns {', '.join(_SCHEMA.names)}; build the index anew")
+        if table.schema != _SCHEMA or any(column.num_chunks != 1 or column.null_count for column in table.columns):
+            wanted = ", ".join(_SCHEMA.names)
+            raise IndexFolderError(f"{file}: not one batch of the columns {wanted}; build the index anew")
         return cls(file, table)
 
     @staticmethod
@@ -73,15 +96,24 @@ class DocumentTable:
         return int(self._table.num_rows)
 
     def __getitem__(self, row: int) -> Document:
-        document_id, title, text, metadata = (column[row].as_py() for column in self._texts)
         try:
+            document_id, title, text, metadata = (texts[row] for texts in self._texts)
             return Document(document_id, text, title, json.loads(metadata))
         except (ValueError, TypeError, SourceError) as error:
             raise IndexFolderError(f"{self._file}: row {row} is damaged ({error}); build the index anew") from error
 
     def column(self, name: str) -> Any:
-        """All values of "id", "title", "text" or "metadata" as an Arrow array, still mapped."""
-        return self._table[name]
+        """All values of "id", "title", "text" or "metadata" as an Arrow array, still mapped.
+
+        Raises:
+            IndexFolderError: The file is damaged.
+        """
+        column = self._table[name]
+        try:
+            column.validate(full=True)
+        except pa.ArrowException as error:
+            raise IndexFolderError(f"{self._file}: is damaged ({error}); build the index anew") from error
+        return column
 
     def truncated(self, row: int) -> bool:
         """Whether a row's document was longer than the model takes."""

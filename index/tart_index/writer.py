@@ -19,16 +19,15 @@ from tart.documents import Document
 from tart.errors import IndexBusyError, IndexFolderError
 from tart_index.ann.stored import ANN
 from tart_index.columns import MetadataColumns
-from tart_index.files import check_content, replace_synced, stored, sync, write_synced, writing
-from tart_index.folder import DELETIONS, MANIFEST, PARTS, VERSIONS, read_manifest
+from tart_index.files import check_content, replace_synced, stored, sync, write_array, write_synced, writing
+from tart_index.folder import DELETIONS, MANIFEST, PARTS, UNIT_LENGTH, VERSIONS, read_manifest
 from tart_index.keys import KeyTable, content_digest, id_digest
-from tart_index.manifest import COLUMNS, CONTENTS, DOCUMENTS, IDS, VECTORS, Deletion, Manifest, Part
+from tart_index.manifest import CARD, COLUMNS, CONTENTS, DOCUMENTS, IDS, VECTORS, Deletion, Manifest, Part
 from tart_index.stored_file import StoredFile
 from tart_index.table import DocumentTable
-from tart_index.vector_type import StoredVectors
+from tart_index.vector_type import StoredVectors, as_float32
 
 LOCK = "writer.lock"
-_CARD = "part.json"
 _UNFINISHED = ".unfinished"
 _NEW_MANIFEST = f"{MANIFEST}.new"
 _OURS = {MANIFEST, _NEW_MANIFEST, PARTS, VERSIONS, DELETIONS, ANN, LOCK}
@@ -83,7 +82,7 @@ class IndexWriter:
         """A part of `count` documents that an earlier build finished, if it is there and whole."""
         folder = self._parts / name
         try:
-            part = Part.from_json(json.loads((folder / _CARD).read_bytes()))
+            part = Part.from_json(json.loads((folder / CARD).read_bytes()))
             for file_name, file in part.files.items():
                 check_content(folder / file_name, file)
         except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexFolderError):
@@ -106,8 +105,9 @@ class IndexWriter:
             truncated: Shape: (len(documents),): which of them were longer than the model takes.
 
         Raises:
-            IndexFolderError: The disk is full or refuses to be written.
+            IndexFolderError: A vector is not of unit length, or the disk is full or refuses to be written.
         """
+        _check_unit_rows(documents, vectors)
         unfinished = self._parts / (name + _UNFINISHED)
         with writing(self.path):
             unfinished.mkdir()
@@ -119,10 +119,9 @@ class IndexWriter:
                 CONTENTS: _write_keys(unfinished / CONTENTS, [content_digest(document) for document in documents]),
             }
             part = Part(name, len(documents), int(truncated.sum()), files)
-            write_synced(unfinished / _CARD, json.dumps(asdict(part)).encode())
+            write_synced(unfinished / CARD, json.dumps(asdict(part)).encode())
             sync(unfinished)
-            self._remove({self._parts / name})
-            unfinished.rename(self._parts / name)
+            _put(unfinished, self._parts / name)
             sync(self._parts)
         return part
 
@@ -215,9 +214,35 @@ def refuse_foreign(path: Path) -> None:
         raise IndexFolderError(f"{path}: holds something else ({found}); wanted a new or empty folder, or an index")
 
 
+def _check_unit_rows(documents: Sequence[Document], vectors: StoredVectors) -> None:
+    norms = np.linalg.norm(as_float32(vectors), axis=1)
+    bad = ~(np.abs(norms - 1) < UNIT_LENGTH)
+    if bad.any():
+        row = int(bad.argmax())
+        raise IndexFolderError(
+            f"the vector of document {documents[row].id!r} has the length {norms[row]:g}; wanted 1: "
+            "the model made no finite numbers of it; try --dtype float32"
+        )
+
+
+def _put(unfinished: Path, place: Path) -> None:
+    """Puts a finished part in its place.
+
+    Where a damaged one is there already, its files are replaced one by one: those that are sound have the same bytes,
+    so a version that lists the part loses nothing at any moment.
+    """
+    if not place.exists():
+        unfinished.rename(place)
+        return
+    for file in sorted(unfinished.iterdir(), key=lambda file: file.name == CARD):
+        file.replace(place / file.name)
+    unfinished.rmdir()
+    sync(place)
+
+
 def _write_vectors(file: Path, vectors: StoredVectors) -> StoredFile:
     dtype = np.float16 if vectors.dtype == np.float16 else np.float32
-    np.save(file, np.ascontiguousarray(vectors, dtype=dtype), allow_pickle=False)
+    write_array(file, np.ascontiguousarray(vectors, dtype=dtype))
     sync(file)
     return stored(file)
 

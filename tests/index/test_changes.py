@@ -8,8 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from tart import Document, Encoder
 from tart.errors import IndexFolderError, SourceError
@@ -17,7 +15,7 @@ from tart_index import BuildOptions, Corpus, IndexFolder, Searcher, SearchReques
 from tart_index.changes import add_documents, compact, delete_documents
 from tart_index.versions import difference, restore, snapshot, versions
 from tart_index.writer import IndexWriter
-from tests.index.counting import counting_encoder
+from tests.index.changing import ChangingIndex
 from tests.index.crashes import every_crash
 
 SMALL = BuildOptions(part_size=4)
@@ -268,79 +266,5 @@ def test_a_change_that_ends_at_any_step_leaves_the_old_version_or_the_new_one(
     assert ended > 5
 
 
-class Changes(RuleBasedStateMachine):
-    """An index and a dictionary of what it should hold."""
-
-    @initialize()
-    def build(self) -> None:
-        import tempfile
-
-        self.folder = tempfile.TemporaryDirectory()
-        self.path = Path(self.folder.name) / "i"
-        self.encoder = counting_encoder()
-        self.model = {"first": Document("first", "merge a list")}
-        build_index(corpus_of(list(self.model.values())), self.path, self.encoder, BuildOptions(part_size=3, keep=2))
-
-    def teardown(self) -> None:
-        self.folder.cleanup()
-
-    documents = st.lists(
-        st.builds(
-            Document,
-            st.integers(0, 12).map(str),
-            st.sampled_from(["merge", "sort a list", "read bytes", "parse dates"]),
-            metadata=st.fixed_dictionaries({"n": st.integers(0, 2)}),
-        ),
-        max_size=6,
-        unique_by=lambda document: document.id,
-    )
-
-    @rule(new=documents)
-    def upsert(self, new: list[Document]) -> None:
-        result = add_documents(self.path, corpus_of(new), self.encoder, "replace", part_size=3, keep=2)
-        assert result.added == sum(document.id not in self.model for document in new)
-        self.model.update({document.id: document for document in new})
-
-    @rule(new=documents)
-    def add(self, new: list[Document]) -> None:
-        add_documents(self.path, corpus_of(new), self.encoder, "skip", part_size=3, keep=2)
-        self.model = {**{document.id: document for document in new}, **self.model}
-
-    @rule(gone=st.lists(st.integers(0, 14).map(str), max_size=5))
-    def delete(self, gone: list[str]) -> None:
-        result = delete_documents(self.path, gone, keep=2)
-        assert result.deleted == len(set(gone) & set(self.model))
-        for document_id in gone:
-            self.model.pop(document_id, None)
-
-    @rule(part_size=st.integers(1, 5))
-    def compact(self, part_size: int) -> None:
-        compact(self.path, part_size=part_size, keep=2)
-
-    @rule()
-    def restore_the_newest(self) -> None:
-        restore(self.path, versions(self.path)[-1].version, keep=2)
-
-    @rule(query=st.sampled_from(["merge", "sort", "read a list"]), k=st.integers(1, 20))
-    def search(self, query: str, k: int) -> None:
-        folder = IndexFolder.open(self.path)
-        result = Searcher(folder, self.encoder).search([SearchRequest(query, top_k=k)])[0]
-        vector = self.encoder.encode_queries([query])[0]
-        held = list(self.model.values())
-        scores = self.encoder.encode_documents(held) @ vector if held else np.empty(0)
-        assert [hit.score for hit in result.hits] == pytest.approx(sorted(scores.tolist(), reverse=True)[:k], abs=1e-6)
-        assert all(self.model[hit.document.id] == hit.document for hit in result.hits)
-
-    @invariant()
-    def holds_what_it_should(self) -> None:
-        if not hasattr(self, "path"):
-            return
-        folder = IndexFolder.open(self.path)
-        assert {document.id: document for document in folder.documents()} == self.model
-        assert len(folder) == len(self.model)
-        assert sum(part.count for part in folder.verify()) == folder.manifest.rows
-        assert all((folder.find(document_id) is None) == (document_id not in self.model) for document_id in ("0", "7"))
-
-
-TestChanges = Changes.TestCase
-TestChanges.settings = settings(max_examples=15, stateful_step_count=25, deadline=None)
+TestChanges = ChangingIndex.TestCase
+TestChanges.settings = settings(max_examples=12, stateful_step_count=25, deadline=None)

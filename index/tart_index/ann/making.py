@@ -14,8 +14,9 @@ from tart_index.ann.choose import sample_size
 from tart_index.ann.effort import Layers
 from tart_index.ann.gpu_making import ListAssignment, has_lists, train_on
 from tart_index.ann.search import structure_file
+from tart_index.ann.stored import structure_name
 from tart_index.exact import import_faiss
-from tart_index.files import sync, writing
+from tart_index.files import stored, sync, writing
 from tart_index.folder import IndexFolder
 from tart_index.gather import gather
 from tart_index.gpus import Gpus, Placement
@@ -145,18 +146,29 @@ def parse(factory: str, dim: int) -> Any:
 def write(index: Any, path: Path, name: str) -> Path:
     """Stores a structure whole, by one rename.
 
+    Its bytes are part of its file's name: made again it may differ, for threads add to a graph in no fixed order, and
+    an older version's structure of the same kind must stay as it is.
+
+    Args:
+        index: Of FAISS.
+        path: The index folder.
+        name: Stands for what it is made of, see `structure_name`.
+
+    Returns:
+        The file; its name without the suffix is the structure's.
+
     Raises:
         IndexFolderError: The disk is full or refuses to be written.
     """
     faiss = import_faiss()
-    file = structure_file(path, name)
-    new = file.with_name(f"{file.name}.new")
+    new = structure_file(path, f"{name}.new")
     with writing(path):
-        file.parent.mkdir(exist_ok=True)
+        new.parent.mkdir(exist_ok=True)
         # FAISS itself reports a full disk as a RuntimeError without the system's number.
         with new.open("wb") as stream:
             faiss.write_index(index, faiss.PyCallbackIOWriter(stream.write))
         sync(new)
+        file = structure_file(path, structure_name(name, [stored(new).sha256]))
         new.replace(file)
         sync(file.parent)
     return file

@@ -74,7 +74,8 @@ def make_structure(
     with IndexWriter.lock(path, create=False) as writer:
         folder = IndexFolder.open(path)
         manifest = folder.manifest
-        wishes = factories(manifest.rows, manifest.dim, wanted)
+        # Of one vector there is no neighbour whose finding could be measured.
+        wishes = factories(manifest.rows, manifest.dim, wanted) if manifest.rows > 1 else []
         if not wishes or is_there(manifest, wanted, wishes):
             return _without(writer, manifest, keep) if not wishes else StructureResult(manifest, [], changed=False)
         truth = measure_exactly(folder, wanted, queries, progress, placement)
@@ -91,7 +92,7 @@ def make_structure(
             if tuned.chosen and tuned.chosen[0].k == tuned.curve[0].k:
                 name = structure_name(factory, [part.name for part in manifest.parts])
                 file = write(index, path, name)
-                structure = _described(folder, factory, name, file, wanted, tuned, truth, queries is not None)
+                structure = _described(folder, factory, file, wanted, tuned, truth, queries is not None)
                 structure = replace(structure, devices=dict(placement.used))
                 if placement.gpus.numbers:
                     progress.say(str(placement))
@@ -158,7 +159,6 @@ def _check_disk(path: Path, factory: str, manifest: Manifest) -> None:
 def _described(
     folder: IndexFolder,
     factory: str,
-    name: str,
     file: Path,
     wanted: Wanted,
     tuned: Tuned,
@@ -166,7 +166,7 @@ def _described(
     real_queries: bool,
 ) -> StoredStructure:
     return StoredStructure(
-        name=name,
+        name=file.stem,
         factory=factory,
         parts=tuple((part.name, part.count) for part in folder.manifest.parts),
         file=stored(file),
