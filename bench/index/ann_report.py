@@ -131,8 +131,8 @@ def _compared(asked: Mapping[str, Sequence[Mapping[str, Any]]], way: str) -> lis
         held = "so it is" if times >= 1 else "NOT so"
         third = "at most a third" if own <= _THIRD else "MORE than a third"
         said.append(
-            f"{_shown(name)}, {how}: {times:.2f} times the speed of {NAMES[best]}, {held}; {own:.2f} of its own memory, "
-            f"{third} ({whole:.2f} with mapped pages)"
+            f"{_shown(name)}, {how}: {times:.2f} times the speed of {NAMES[best]}, {held}; {own:.2f} of its own "
+            f"memory, {third} ({whole:.2f} with mapped pages)"
         )
     return said
 
