@@ -126,7 +126,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=2, help="of builds; queries are asked on one")
     parser.add_argument("--ef-construction", type=int, default=80, help="of all graphs, which have 32 links (M)")
     parser.add_argument(
-        "--also", nargs="*", default=["HNSW24_SQ8"], metavar="FACTORY", help="structures of ours beside the chosen one"
+        "--also", nargs="*", default=["HNSW16_SQ8"], metavar="FACTORY", help="structures of ours beside the chosen one"
     )
     parser.add_argument("--autofaiss-memory", default="1G", help="autofaiss's bound; without one it takes HNSW32")
     parser.add_argument("--autofaiss-limit", type=float, default=600.0, help="seconds after which it is ended")

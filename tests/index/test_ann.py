@@ -343,3 +343,24 @@ def test_what_coarse_codes_misplace_is_put_right(tmp_path: Path) -> None:
         return float(np.mean([len(np.intersect1d(a, b)) / 10 for a, b in zip(rows, true.rows, strict=True)]))
 
     assert share(found.rows) > share(coarse)
+
+
+def test_the_effort_follows_what_passes(tuned: IndexFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    structure = tuned.manifest.structure
+    assert structure is not None
+    efforts = {point.k: dict(point.effort) for point in structure.chosen}
+    asked: list[dict[str, int]] = []
+
+    def noted(layers: Layers, effort: dict[str, int], bits: Any = None) -> Parameters:
+        asked.append(dict(effort))
+        return Parameters(layers, effort, bits)
+
+    monkeypatch.setattr("tart_index.ann.search.Parameters", noted)
+    search = ApproximateSearch(tuned, threads=1)
+    queries = clustered(1, DIM, 15)
+    dial = "nprobe" if "nprobe" in efforts[10] else "efSearch"
+    # One hit more than ten and a few rows less cost no more; half of the rows, and a tenth, take the next effort.
+    cases = ((11, 1.0, 10), (10, 0.95, 10), (12, 1.0, 10), (13, 1.0, 100), (10, 0.5, 100), (10, 0.1, 1_000))
+    for k, passing, depth in cases:
+        search.search(queries, k, None if passing == 1 else np.arange(ROWS) < passing * ROWS)
+        assert asked[-1][dial] == efforts[depth][dial], (k, passing)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,6 +20,11 @@ from tart_index.gather import gather
 
 # Below so many numbers, scoring every allowed row is faster than any structure.
 _EXACT_NUMBERS = 2_000_000
+# An effort that was tuned for k serves so many times k: a search asks for one hit more than wanted, to tell whether
+# there are more, and a few deleted rows must not cost the effort of a hundred.
+_SERVES = 1.2
+# What passes a filter may lie far from the query: one in ten is searched for as if it were one in twenty.
+_FILTERED = 1.3
 
 
 class _Selection(NamedTuple):
@@ -112,8 +118,8 @@ class ApproximateSearch:
         """Search parameters for so many neighbours; None where no effort was tuned for them."""
         if selection is None and k in self._parameters:
             return self._parameters[k]
-        rows = self._structure.rows
-        effort = self._effort(k, k if selection is None else k * rows / max(selection.left, 1))
+        passing = 1.0 if selection is None else max(selection.left, 1) / self._structure.rows
+        effort = self._effort(k, k * passing**-_FILTERED)
         if effort is None:
             return None
         if selection is not None:
@@ -127,13 +133,14 @@ class ApproximateSearch:
             k: Neighbours that are asked for.
             depth: How many would have to be found without the filter.
         """
-        chosen = self._structure.chosen
-        deep = next((point.effort for point in chosen if point.k >= depth), None)
-        if deep is None:
+        deep, shallow = self._tuned_for(depth), self._tuned_for(k)
+        if deep is None or shallow is None:
             return None
         # Coarse scores tell a hundred better than ten: candidates are refined as for the number asked for, at least.
-        shallow = next(point.effort for point in chosen if point.k >= k)
         return {**deep, "k_factor": max(point.get("k_factor", 0) for point in (deep, shallow))}
+
+    def _tuned_for(self, depth: float) -> Mapping[str, int] | None:
+        return next((point.effort for point in self._structure.chosen if point.k * _SERVES >= depth), None)
 
     def _best(
         self, queries: NDArray[np.float32], k: int, taken: int, parameters: Parameters, selection: _Selection | None
