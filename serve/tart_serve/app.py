@@ -13,10 +13,11 @@ from tart_index import Searcher
 from tart_serve.document_writer import DocumentWriter
 from tart_serve.door import Door
 from tart_serve.engine import Engine
+from tart_serve.engine_settings import EngineSettings
 from tart_serve.error_handlers import install_error_handlers
 from tart_serve.guarded_app import GuardedApp, install_guards
 from tart_serve.index_facts import MetadataKeys
-from tart_serve.model_thread import ModelThread
+from tart_serve.lanes import Lanes, lanes_for
 from tart_serve.readiness import Readiness
 from tart_serve.reloading import Reloader
 from tart_serve.routes import (
@@ -130,7 +131,7 @@ def _service(indexes: Mapping[str, Searcher], settings: ServiceSettings, reranke
     service_metrics = ServiceMetrics()
     service_metrics.register([IndexCollector(served)])
     served_reranker = ServedReranker(reranker)
-    engine = Engine(ModelThread(), served_reranker, settings.engine, service_metrics)
+    engine = Engine(_lanes(indexes, settings.engine), served_reranker, settings.engine, service_metrics)
     verified = VerifiedVersions()
     reloader = Reloader(served, verified, engine, settings.reload, service_metrics.reloaded)
     return Service(
@@ -148,6 +149,12 @@ def _service(indexes: Mapping[str, Searcher], settings: ServiceSettings, reranke
         metrics=service_metrics,
         tracing=tracing_for(settings.telemetry),
     )
+
+
+def _lanes(indexes: Mapping[str, Searcher], settings: EngineSettings) -> Lanes:
+    hardware = [searcher.encoder.hardware for searcher in indexes.values()]
+    count = settings.lanes or min(map(lanes_for, hardware), default=1)
+    return Lanes(count, max((one.threads for one in hardware), default=None) if count > 1 else None)
 
 
 @asynccontextmanager

@@ -22,7 +22,7 @@ from tart_serve.batch_search import BatchAnswer
 from tart_serve.caller import current_caller
 from tart_serve.engine_settings import EngineSettings
 from tart_serve.jobs import CallJob, EmbedJob, Job, SearchJob
-from tart_serve.model_thread import ModelThread
+from tart_serve.lanes import Lanes
 from tart_serve.observer import NullObserver, Observer
 from tart_serve.schemas.search import RerankBody
 from tart_serve.served_indexes import ServedIndex
@@ -61,11 +61,11 @@ class Embedded(NamedTuple):
 class Engine:
     """Answers searches, embeds texts, and runs other work that needs a model.
 
-    Work begins at once where the model is idle. What arrives while it works forms the next batch, so that a lone
-    request never waits for company, and many share every pass of the model.
+    Work begins at once where a lane is free. What arrives while all work forms the next batch, so that a lone request
+    never waits for company, and many share every pass of the model.
 
     Args:
-        thread: Where the work is done.
+        lanes: Where the work is done.
         reranker: For searches that ask for it.
         settings: Batches, bounds and deadlines.
         observer: Is told what happens.
@@ -73,18 +73,18 @@ class Engine:
 
     def __init__(
         self,
-        thread: ModelThread,
+        lanes: Lanes,
         reranker: ServedReranker,
         settings: EngineSettings | None = None,
         observer: Observer | None = None,
     ) -> None:
-        self._thread = thread
+        self._lanes = lanes
         self._reranker = reranker
         self._settings = settings or EngineSettings()
         self._observer = observer or NullObserver()
         self._cache = VectorCache(self._settings.cached_vectors)
         self._waiting = WaitingJobs()
-        self._running = False
+        self._running = 0
         self.admission = Admission(self._settings, self._observer, self._make_room)
         self._made_room = -math.inf
 
@@ -122,7 +122,7 @@ class Engine:
         budget = self._settings.batch_tokens or encoder.token_budget
         with self._place(min(tokens, budget)):
             if tokens > budget:
-                return await self._embed_slices(encoder, await self._thread.tokenize(tokenize), budget)
+                return await self._embed_slices(encoder, await self._lanes.tokenize(tokenize), budget)
             (vectors, made), waited = await self._turn(EmbedJob(encoder, tokenize, tokens, keep=keep))
             return Embedded(vectors, len(made.ids)), waited
 
@@ -146,18 +146,24 @@ class Engine:
     async def close(self) -> None:
         """Drops what has not begun and waits for the rest."""
         self._waiting.drop_all()
-        await self._thread.close()
-        self._running = False
+        await self._lanes.close()
+        self._running = 0
 
     async def _embed_slices(self, encoder: Encoder, tokens: Tokens, budget: int) -> tuple[Embedded, float]:
         vectors = np.empty((len(tokens), encoder.dim), dtype=np.float32)
-        waited = 0.0
-        for rows in tokens.batches(budget):
-            part = tokens.select(rows.tolist())
-            job = EmbedJob(encoder, partial(_itself, part), len(part.ids), keep=False)
-            (vectors[rows], _), seconds = await self._turn(job)
-            waited += seconds
-        return Embedded(vectors, len(tokens.ids)), waited
+        slices = iter(tokens.batches(budget))
+
+        async def embed_one_by_one() -> float:
+            waited = 0.0
+            for rows in slices:
+                part = tokens.select(rows.tolist())
+                job = EmbedJob(encoder, partial(_itself, part), len(part.ids), keep=False)
+                (vectors[rows], _), seconds = await self._turn(job)
+                waited += seconds
+            return waited
+
+        waits = await asyncio.gather(*(embed_one_by_one() for _ in range(self._lanes.count)))
+        return Embedded(vectors, len(tokens.ids)), max(waits)
 
     def _place(self, tokens: int) -> AbstractContextManager[None]:
         return self.admission.place(tokens, bounded=current_caller() is not None)
@@ -173,8 +179,8 @@ class Engine:
         ticket = Ticket(job, caller)
         self._waiting.append(ticket)
         self._observer.queue_depth(len(self._waiting))
-        if self._running:
-            job.prepare_ahead(self._thread.beside)
+        if self._running == self._lanes.count:
+            job.prepare_ahead(self._lanes.beside)
         else:
             # Not now but next: requests that were read from their sockets together also go together.
             loop.call_soon(self._begin)
@@ -186,28 +192,32 @@ class Engine:
                 deadline.cancel()
 
     def _begin(self) -> None:
-        """Sends the next batch to the model, if it is idle and there is one."""
-        if self._running:
-            return
+        """Sends the next batches to the lanes that are free: what waits is divided among them."""
         self._drop_unwanted()
-        batch = self._waiting.next_batch(self._settings.batch_tokens)
-        if not batch:
-            return
-        self._running = True
-        self._observer.queue_depth(len(self._waiting))
-        jobs = [ticket.job for ticket in batch]
-        self._thread.start(partial(run_batch, jobs, self._cache)).add_done_callback(partial(self._end, batch))
+        while free := self._lanes.count - self._running:
+            batch = self._waiting.next_batch(self._settings.batch_tokens, free)
+            if not batch:
+                return
+            alone = not self._running and not len(self._waiting)
+            self._running += 1
+            self._observer.queue_depth(len(self._waiting))
+            jobs = [ticket.job for ticket in batch]
+            running = self._lanes.start(
+                partial(run_batch, jobs, self._cache), tokens=sum(job.tokens for job in jobs), alone=alone
+            )
+            running.add_done_callback(partial(self._end, batch))
 
     def _end(self, batch: Sequence[Ticket], running: asyncio.Future[BatchReport]) -> None:
         """Sends the next batch before any reply is written: the model should not wait for that."""
-        self._running = False
+        working, self._running = self._running, self._running - 1
         ended = time.perf_counter()
         self._begin()
         report = running.result()
         waits = [report.started - ticket.asked for ticket in batch]
         for ticket, outcome, waited in zip(batch, report.outcomes, waits, strict=True):
             ticket.settle(outcome, waited)
-        self.admission.finished(sum(ticket.job.tokens for ticket in batch), ended - report.started)
+        seconds = (ended - report.started) / working
+        self.admission.finished(sum(ticket.job.tokens for ticket in batch), seconds)
         observe(self._observer, waits, report)
 
     def _make_room(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from typing import NamedTuple, TypeAlias
@@ -44,7 +45,7 @@ class Lookups(NamedTuple):
 
 
 class VectorCache:
-    """The vectors used last, by everything that changes them; for one thread.
+    """The vectors used last, by everything that changes them; for several threads.
 
     Args:
         most: Vectors kept; 0 keeps none.
@@ -53,6 +54,7 @@ class VectorCache:
     def __init__(self, most: int) -> None:
         self._most = most
         self._vectors: OrderedDict[TextKey, Vector] = OrderedDict()
+        self._lock = threading.Lock()
 
     def __len__(self) -> int:
         return len(self._vectors)
@@ -70,7 +72,8 @@ class VectorCache:
         """
         tokens = Tokens.concatenate(texts)
         keys = _keys(encoder, tokens)
-        vectors = {key: self._vectors[key] for key in keys if key in self._vectors}
+        with self._lock:
+            vectors = {key: self._vectors[key] for key in keys if key in self._vectors}
         missing = {key: row for row, key in enumerate(keys) if key not in vectors}
         read = 0
         if missing:
@@ -83,12 +86,13 @@ class VectorCache:
 
     def _remember(self, used: dict[TextKey, Vector]) -> None:
         """Remembers what was used now, and forgets what was used longest ago."""
-        for key, vector in used.items():
-            # A row of a batch would keep all its batch in memory.
-            self._vectors[key] = vector if vector.base is None else vector.copy()
-            self._vectors.move_to_end(key)
-        while len(self._vectors) > self._most:
-            self._vectors.popitem(last=False)
+        with self._lock:
+            for key, vector in used.items():
+                # A row of a batch would keep all its batch in memory.
+                self._vectors[key] = vector if vector.base is None else vector.copy()
+                self._vectors.move_to_end(key)
+            while len(self._vectors) > self._most:
+                self._vectors.popitem(last=False)
 
 
 def _keys(encoder: Encoder, tokens: Tokens) -> list[TextKey]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections import deque
 from typing import Any
@@ -82,19 +83,21 @@ class WaitingJobs:
             ticket.settle(Refusal(503, "this process has ended; send the request again: another may answer"), 0.0)
         self._tickets.clear()
 
-    def next_batch(self, budget: int | None) -> list[Ticket]:
+    def next_batch(self, budget: int | None, lanes: int = 1) -> list[Ticket]:
         """Takes out the first ticket, and those behind it that may share its batch, within a budget of tokens.
 
         Args:
             budget: Tokens of a batch; by default as many as suit the first job's model.
+            lanes: That are free: this batch is one's share of what waits.
         """
+        share = math.ceil(sum(ticket.job.tokens for ticket in self._tickets) / lanes)
         batch: list[Ticket] = []
         left: deque[Ticket] = deque()
         room = 0
         while self._tickets:
             ticket = self._tickets.popleft()
             if not batch:
-                room = budget or ticket.job.budget
+                room = min(budget or ticket.job.budget, share)
             elif ticket.job.kind != batch[0].job.kind or ticket.job.tokens > room:
                 left.append(ticket)
                 continue

@@ -78,13 +78,13 @@ class ChangingIndex(RuleBasedStateMachine):
         self.coder.hardware = replace(self.coder.hardware, threads=1)
         self.patched = pytest.MonkeyPatch()
         self.patched.setattr(ann_search, "_EXACT_NUMBERS", 0)
-        real = ann_search.ApproximateSearch._candidates
+        real = ann_search.ApproximateSearch._best
 
         def counted(*arguments: Any) -> Any:
             self.done["searches of a structure"] += 1
             return real(*arguments)
 
-        self.patched.setattr(ann_search.ApproximateSearch, "_candidates", counted)
+        self.patched.setattr(ann_search.ApproximateSearch, "_best", counted)
         self.folder = tempfile.TemporaryDirectory()
         self.path = Path(self.folder.name) / "i"
         first = [

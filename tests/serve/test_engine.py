@@ -21,7 +21,7 @@ from tart_index.searcher import SearchResult
 from tart_serve.caller import Caller, working_for
 from tart_serve.engine import Engine
 from tart_serve.engine_settings import EngineSettings
-from tart_serve.model_thread import ModelThread
+from tart_serve.lanes import Lanes
 from tart_serve.refusal import Refusal
 from tart_serve.schemas.search import RerankBody
 from tart_serve.served_indexes import ServedIndex
@@ -52,7 +52,7 @@ CALLERS = st.tuples(st.sampled_from(["code", "notes"]), st.lists(REQUESTS, min_s
 
 @asynccontextmanager
 async def engine_of(reranker: Reranker | None = None, **values: Any) -> AsyncIterator[Engine]:
-    engine = Engine(ModelThread(), ServedReranker(reranker), EngineSettings(**values))
+    engine = Engine(Lanes(), ServedReranker(reranker), EngineSettings(**values))
     try:
         yield engine
     finally:

@@ -6,7 +6,7 @@ from tart_index import Searcher, SearchRequest
 from tart_index.filters import parse_filter
 from tart_serve.engine import Engine
 from tart_serve.engine_settings import EngineSettings
-from tart_serve.model_thread import ModelThread
+from tart_serve.lanes import Lanes
 from tart_serve.observer import NullObserver, Stage
 from tart_serve.served_indexes import ServedIndex
 from tart_serve.served_reranker import ServedReranker
@@ -43,7 +43,7 @@ def test_an_observer_is_told_of_every_batch(searcher: Searcher) -> None:
     narrowed = parse_filter({"type": "eq", "key": "kind", "value": "code"})
 
     async def ask() -> None:
-        engine = Engine(ModelThread(), ServedReranker(None), EngineSettings(), noting)
+        engine = Engine(Lanes(), ServedReranker(None), EngineSettings(), noting)
         async with held(engine) as release:
             asked = [
                 asyncio.create_task(engine.search(index, [SearchRequest(query, filter=narrowed)]))

@@ -5,12 +5,12 @@ import threading
 
 import pytest
 
-from tart_serve.model_thread import ModelThread
+from tart_serve.lanes import Lanes
 
 
 def test_work_runs_one_after_the_other_and_the_loop_stays_free() -> None:
     async def run_two() -> tuple[list[str], bool]:
-        thread = ModelThread()
+        thread = Lanes()
         release, order = threading.Event(), list[str]()
 
         def first() -> None:
@@ -35,7 +35,7 @@ def test_an_error_reaches_whoever_asked() -> None:
         raise ValueError("no")
 
     async def run() -> None:
-        thread = ModelThread()
+        thread = Lanes()
         try:
             await thread.start(fail)
         finally:
@@ -47,7 +47,7 @@ def test_an_error_reaches_whoever_asked() -> None:
 
 def test_closing_drops_what_has_not_begun() -> None:
     async def close_early() -> bool:
-        thread = ModelThread()
+        thread = Lanes()
         release, started, ran = threading.Event(), threading.Event(), list[int]()
 
         def first() -> bool:
@@ -68,7 +68,7 @@ def test_closing_drops_what_has_not_begun() -> None:
 
 def test_a_closed_thread_opens_again() -> None:
     async def twice() -> list[int]:
-        thread = ModelThread()
+        thread = Lanes()
         found = []
         for number in range(2):
             found.append(await thread.start(lambda number=number: number))  # type: ignore[misc]
