@@ -34,6 +34,7 @@ from tart_index import IndexFolder, Searcher, SearchRequest
 
 HERE = Path(__file__).parent
 OURS = "tart, the same weights in float32"
+PAIR = "the same with --workers 2"
 DEFAULT = "tart as it comes (tart-dual)"
 INSTRUCTED = "tart as it comes, under an instruction"
 TXTAI = "txtai"
@@ -335,6 +336,7 @@ def main() -> None:
         same = ours(OURS, servers.enter_context(tart_server(index, "--dtype", "float32")), "")
         systems = [
             same,
+            ours(PAIR, servers.enter_context(tart_server(index, "--dtype", "float32", "--workers", "2")), ""),
             ours(DEFAULT, as_it_comes, ""),
             ours(INSTRUCTED, as_it_comes, INSTRUCTION),
             txtai(servers.enter_context(txtai_server(corpus, environments, model))),

@@ -22,8 +22,8 @@ from tart_serve.slow_clients import guarded_protocol
 from tart_serve.telemetry.json_log import configure_logging
 
 # Threads take turns at Python's lock. By default a model waits up to 5 ms for its turn, at each of some hundred steps,
-# while the event loop is busy with requests; so it is asked for more often.
-_SWITCH_SECONDS = 0.0005
+# while the event loop is busy with requests; so it is asked for far more often.
+_SWITCH_SECONDS = 0.0001
 # A caller's answer, or its 504, comes within the service's own timeout; what is left is for writing it.
 _EXTRA_SECONDS = 5
 # Those who come now are told to go elsewhere, until it is quiet or this has passed; then no connection may begin, and
