@@ -267,4 +267,4 @@ def test_a_change_that_ends_at_any_step_leaves_the_old_version_or_the_new_one(
 
 
 TestChanges = ChangingIndex.TestCase
-TestChanges.settings = settings(max_examples=12, stateful_step_count=25, deadline=None)
+TestChanges.settings = settings(max_examples=5, stateful_step_count=25, deadline=None)
