@@ -17,7 +17,7 @@ from tart_serve.engine_settings import EngineSettings
 from tart_serve.error_handlers import install_error_handlers
 from tart_serve.guarded_app import GuardedApp, install_guards
 from tart_serve.index_facts import MetadataKeys
-from tart_serve.lanes import Lanes, lanes_for
+from tart_serve.lanes import Lanes
 from tart_serve.readiness import Readiness
 from tart_serve.reloading import Reloader
 from tart_serve.routes import (
@@ -153,8 +153,7 @@ def _service(indexes: Mapping[str, Searcher], settings: ServiceSettings, reranke
 
 def _lanes(indexes: Mapping[str, Searcher], settings: EngineSettings) -> Lanes:
     hardware = [searcher.encoder.hardware for searcher in indexes.values()]
-    count = settings.lanes or min(map(lanes_for, hardware), default=1)
-    return Lanes(count, max((one.threads for one in hardware), default=None) if count > 1 else None)
+    return Lanes(settings.lanes, max((one.threads for one in hardware), default=1))
 
 
 @asynccontextmanager

@@ -42,6 +42,13 @@ if TYPE_CHECKING:
     type=click.IntRange(min=1),
     help="Processes. Each loads the models anew and has its share of the threads; the indexes are shared.",
 )
+@click.option(
+    "--lanes",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Batches that a process works on side by side, each with its share of the CPU threads. [default: one for each "
+    "thread, at most four; one on a GPU]",
+)
 @engine_options
 @catalog_options
 @hardware_options
@@ -55,6 +62,7 @@ def serve(
     limits: ClientLimits,
     telemetry: TelemetrySettings,
     workers: int,
+    lanes: int | None,
     engine: EngineSettings,
     reload_interval: float,
     allow_writes: bool,
@@ -96,7 +104,7 @@ def serve(
         limits=limits,
         telemetry=telemetry,
     )
-    plan = ServicePlan(tuple(arguments), EncoderSettings(**hardware), rerank, settings)
+    plan = ServicePlan(tuple(arguments), EncoderSettings(**hardware), rerank, settings, lanes)
     counts = plan.check()
     with listen(address) as listener:
         url = base_url(listener)

@@ -54,13 +54,6 @@ def engine_options(command: Callable[..., None]) -> Callable[..., None]:
         metavar="SECONDS",
         help="What a request may take; then it is answered with 504.",
     )
-    @click.option(
-        "--lanes",
-        type=click.IntRange(min=1),
-        metavar="N",
-        help="Batches that are worked on side by side, each with its share of the CPU threads. [default: one for each "
-        "thread, at most four; one on a GPU]",
-    )
     @wraps(command)
     def with_settings(
         *,
@@ -69,10 +62,8 @@ def engine_options(command: Callable[..., None]) -> Callable[..., None]:
         max_requests: int,
         max_tokens: int,
         timeout: float,
-        lanes: int | None,
         **others: Any,
     ) -> None:
-        engine = EngineSettings(batch_tokens, cached_vectors, max_requests, max_tokens, timeout, lanes)
-        command(engine=engine, **others)
+        command(engine=EngineSettings(batch_tokens, cached_vectors, max_requests, max_tokens, timeout), **others)
 
     return with_settings

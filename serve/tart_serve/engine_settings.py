@@ -18,7 +18,7 @@ class EngineSettings:
         max_requests: Requests admitted and not yet answered; one more is refused with 429.
         max_tokens: The same in tokens, as they are estimated from the texts' lengths.
         timeout: Seconds that a request may take; a caller may ask for less.
-        lanes: Batches that are worked on side by side; None takes as many as suit the models' device.
+        lanes: Batches that are worked on side by side.
 
     Raises:
         TartError: A value is out of range.
@@ -29,7 +29,7 @@ class EngineSettings:
     max_requests: int = 256
     max_tokens: int = 32_768
     timeout: float = 60.0
-    lanes: int | None = None
+    lanes: int = 1
 
     def __post_init__(self) -> None:
         for name in ("batch_tokens", "max_requests", "max_tokens", "lanes"):

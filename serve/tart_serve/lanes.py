@@ -23,10 +23,10 @@ class Lanes:
 
     Args:
         count: Pieces of work that run side by side.
-        threads: CPU threads of all of them together; None leaves torch's own setting alone.
+        threads: CPU threads of all of them together.
     """
 
-    def __init__(self, count: int = 1, threads: int | None = None) -> None:
+    def __init__(self, count: int = 1, threads: int = 1) -> None:
         self.count = count
         self._threads = threads
         self._models: ThreadPoolExecutor | None = None
@@ -64,7 +64,7 @@ class Lanes:
             await asyncio.to_thread(executor.shutdown, wait=True, cancel_futures=True)
 
     def _run(self, work: Callable[[], T], wide: bool) -> T:
-        if self._threads is not None:
+        if self.count > 1:
             # OpenMP keeps this number for each thread that asks for work.
             torch.set_num_threads(self._threads if wide else max(1, self._threads // self.count))
         return work()

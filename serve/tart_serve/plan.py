@@ -23,12 +23,14 @@ class ServicePlan:
         encoder: How models are loaded.
         reranker: A reranker's name or folder; None for none.
         settings: Limits.
+        lanes: Batches that are worked on side by side; None takes as many as suit the models' device.
     """
 
     indexes: tuple[IndexArgument, ...]
     encoder: EncoderSettings = field(default_factory=EncoderSettings)
     reranker: str | None = None
     settings: ServiceSettings = field(default_factory=ServiceSettings)
+    lanes: int | None = None
 
     def check(self) -> dict[str, int]:
         """Looks at what is published, without loading a model.
@@ -50,6 +52,7 @@ class ServicePlan:
         """
         from tart.reranker import Reranker
         from tart_serve.app import create_app
+        from tart_serve.lanes import lanes_for
 
         searchers = open_indexes(self.indexes, self.encoder)
         how = self.encoder
@@ -59,7 +62,9 @@ class ServicePlan:
             else None
         )
         # Models of later versions are loaded as those of the first ones.
-        settings = replace(self.settings, reload=replace(self.settings.reload, encoders=how))
+        lanes = self.lanes or min(lanes_for(searcher.encoder.hardware) for searcher in searchers.values())
+        engine = replace(self.settings.engine, lanes=lanes)
+        settings = replace(self.settings, engine=engine, reload=replace(self.settings.reload, encoders=how))
         return create_app(searchers, settings, reranker)
 
     def for_one_of(self, workers: int) -> ServicePlan:
