@@ -51,8 +51,8 @@ CALLERS = st.tuples(st.sampled_from(["code", "notes"]), st.lists(REQUESTS, min_s
 
 
 @asynccontextmanager
-async def engine_of(reranker: Reranker | None = None, **values: Any) -> AsyncIterator[Engine]:
-    engine = Engine(Lanes(), ServedReranker(reranker), EngineSettings(**values))
+async def engine_of(reranker: Reranker | None = None, lanes: int = 1, **values: Any) -> AsyncIterator[Engine]:
+    engine = Engine(Lanes(lanes), ServedReranker(reranker), EngineSettings(**values))
     try:
         yield engine
     finally:
@@ -261,6 +261,41 @@ def test_a_large_request_goes_in_slices_and_others_have_their_turn_between_them(
     assert order == ["search", "slices"]
     assert tokens == len(encoder.tokenize_queries(texts).ids) > 2 * 20
     assert vectors == pytest.approx(wanted, abs=1e-5)
+
+
+def test_a_busy_lane_does_not_keep_another_from_answering(searcher: Searcher) -> None:
+    async def ask() -> SearchResult | QueryError:
+        async with engine_of(lanes=2) as engine, held(engine):
+            return (await engine.search(served("code", searcher), [SearchRequest("merge")])).answer.outcomes[0]
+
+    assert_same(asyncio.run(ask()), direct(searcher, SearchRequest("merge")))
+
+
+@pytest.mark.parametrize(("lanes", "batches"), [(1, [6]), (2, [3, 3]), (3, [2, 2, 2])])
+def test_what_waits_is_divided_among_the_free_lanes(
+    searcher: Searcher, monkeypatch: pytest.MonkeyPatch, lanes: int, batches: list[int]
+) -> None:
+    counted = CountingEncoder(searcher.encoder, monkeypatch)
+
+    async def ask() -> None:
+        async with engine_of(lanes=lanes) as engine:
+            index = served("code", searcher)
+            await asyncio.gather(*(engine.search(index, [SearchRequest(f"merge {letter}")]) for letter in "abcdef"))
+
+    asyncio.run(ask())
+    assert [len(batch) for batch in counted.batches] == batches
+
+
+def test_slices_of_a_large_request_go_through_all_lanes(searcher: Searcher) -> None:
+    encoder = searcher.encoder
+    texts = [f"{'word ' * (number % 5)}{number}" for number in range(30)]
+
+    async def ask() -> np.ndarray[Any, Any]:
+        async with engine_of(batch_tokens=20, lanes=2) as engine:
+            embedded, _ = await engine.embed(encoder, lambda: encoder.tokenize_queries(texts), 150)
+            return embedded.vectors
+
+    assert asyncio.run(ask()) == pytest.approx(encoder.encode_queries(texts), abs=1e-5)
 
 
 async def silent() -> Any:

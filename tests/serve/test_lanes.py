@@ -4,8 +4,10 @@ import asyncio
 import threading
 
 import pytest
+import torch
 
-from tart_serve.lanes import Lanes
+from tart.engines import Hardware
+from tart_serve.lanes import Lanes, lanes_for
 
 
 def test_work_runs_one_after_the_other_and_the_loop_stays_free() -> None:
@@ -76,3 +78,34 @@ def test_a_closed_thread_opens_again() -> None:
         return found
 
     assert asyncio.run(twice()) == [0, 1]
+
+
+def test_work_in_two_lanes_goes_side_by_side() -> None:
+    async def run_two() -> list[str]:
+        lanes = Lanes(2)
+        barrier = threading.Barrier(2, timeout=30)
+        found = await asyncio.gather(*(lanes.start(lambda: (barrier.wait(), "met")[1]) for _ in range(2)))
+        await lanes.close()
+        return found
+
+    assert asyncio.run(run_two()) == ["met", "met"]
+
+
+@pytest.mark.parametrize(
+    ("tokens", "alone", "threads"), [(10, True, 2), (10, False, 2), (1_000, False, 2), (1_000, True, 4)]
+)
+def test_a_large_batch_that_runs_alone_has_all_threads(tokens: int, alone: bool, threads: int) -> None:
+    async def ask() -> int:
+        lanes = Lanes(2, threads=4)
+        found = await lanes.start(torch.get_num_threads, tokens=tokens, alone=alone)
+        await lanes.close()
+        return found
+
+    assert asyncio.run(ask()) == threads
+
+
+@pytest.mark.parametrize(
+    ("device", "threads", "lanes"), [("cpu", 1, 1), ("cpu", 2, 2), ("cpu", 16, 4), ("cuda", 16, 1)]
+)
+def test_lanes_that_suit_a_machine(device: str, threads: int, lanes: int) -> None:
+    assert lanes_for(Hardware(device, "float32", threads)) == lanes
