@@ -203,12 +203,15 @@ def report(trials: Sequence[Trial], arguments: argparse.Namespace, seconds: floa
     body += "".join(
         f"\n\n- {one.file}, {one.damage}, {one.place}: verify {one.verify}; search {one.search}" for one in bad[:40]
     )
+    outcomes = Counter(f"{one.file}: {one.damage}: verify {one.verify}, search {one.search}" for one in trials)
     figures = {
-        "trials": [one._asdict() for one in trials],
+        "trials": len(trials),
         "found": found,
         "refused": refused,
         "crashes": len(crashed),
         "seed": arguments.seed,
+        "bad": [one._asdict() for one in bad],
+        "outcomes": dict(sorted(outcomes.items())),
     }
     write(arguments.out, "Flipped bits and cut files", body, figures, "flips")
     sys.exit(1 if bad else 0)
