@@ -99,7 +99,7 @@ def estimated_bytes(factory: str, rows: int, dim: int) -> int:
 def _candidates(rows: int, dim: int) -> Iterator[str]:
     lists = lists_for(rows)
     # Four-bit codes are compared in the processor's registers; the finer codes put the best of them in order. Codes of
-    # two numbers each let a fifth as many through to the finer ones as codes of four, where neighbours are close.
+    # two numbers each let a third to half as many through to the finer ones as codes of four.
     sizes = [size for size in (2, 4, 8, 3, 5) if dim % size == 0]
     for size in sizes[:2]:
         yield f"IVF{lists},PQ{dim // size}x4fs,Refine(SQ8)"

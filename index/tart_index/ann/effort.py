@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tart_index.exact import import_faiss
 
-_REFINEMENTS = (1, 2, 4, 8, 16, 32)
+_REFINEMENTS = (1, 2, 4, 8, 16, 32, 64)
 # Steps of the square root of two: a finer grid measures longer and gains little.
 _STEP = 2**0.5
 
