@@ -14,6 +14,8 @@ from tart.engines import Hardware
 T = TypeVar("T")
 # Small batches hardly gain by a second processor, which waits for the first at every step; so they go side by side.
 _MOST_LANES = 4
+# From so many tokens on, about, a batch that runs alone is given all processors. Below, waking them takes longer.
+_WIDE_TOKENS = 40
 
 
 class Lanes:
@@ -37,16 +39,18 @@ class Lanes:
             self._beside = ThreadPoolExecutor(max_workers=1, thread_name_prefix="tart-tokenize")
         return self._beside
 
-    def start(self, work: Callable[[], T], *, alone: bool = True) -> asyncio.Future[T]:
+    def start(self, work: Callable[[], T], *, tokens: int = 0, alone: bool = True) -> asyncio.Future[T]:
         """Gives the next free lane work, to be done after all that was given before.
 
         Args:
             work: Blocking.
-            alone: Whether no other lane works, nor will at once: this one is then given all processors.
+            tokens: That a model will read, about.
+            alone: Whether no other lane works, nor will at once.
         """
         if self._models is None:
             self._models = ThreadPoolExecutor(max_workers=self.count, thread_name_prefix="tart-model")
-        return asyncio.get_running_loop().run_in_executor(self._models, self._run, work, alone)
+        wide = alone and tokens >= _WIDE_TOKENS
+        return asyncio.get_running_loop().run_in_executor(self._models, self._run, work, wide)
 
     def tokenize(self, work: Callable[[], T]) -> asyncio.Future[T]:
         """The same for the thread beside them."""
@@ -59,10 +63,10 @@ class Lanes:
         for executor in executors:
             await asyncio.to_thread(executor.shutdown, wait=True, cancel_futures=True)
 
-    def _run(self, work: Callable[[], T], alone: bool) -> T:
+    def _run(self, work: Callable[[], T], wide: bool) -> T:
         if self.count > 1:
             # OpenMP keeps this number for each thread that asks for work.
-            torch.set_num_threads(self._threads if alone else max(1, self._threads // self.count))
+            torch.set_num_threads(self._threads if wide else max(1, self._threads // self.count))
         return work()
 
 

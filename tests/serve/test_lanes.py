@@ -91,11 +91,13 @@ def test_work_in_two_lanes_goes_side_by_side() -> None:
     assert asyncio.run(run_two()) == ["met", "met"]
 
 
-@pytest.mark.parametrize(("alone", "threads"), [(False, 2), (True, 4)])
-def test_work_that_runs_alone_has_all_threads(alone: bool, threads: int) -> None:
+@pytest.mark.parametrize(
+    ("tokens", "alone", "threads"), [(10, True, 2), (10, False, 2), (1_000, False, 2), (1_000, True, 4)]
+)
+def test_a_large_batch_that_runs_alone_has_all_threads(tokens: int, alone: bool, threads: int) -> None:
     async def ask() -> int:
         lanes = Lanes(2, threads=4)
-        found = await lanes.start(torch.get_num_threads, alone=alone)
+        found = await lanes.start(torch.get_num_threads, tokens=tokens, alone=alone)
         await lanes.close()
         return found
 
