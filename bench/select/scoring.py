@@ -8,18 +8,22 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
-import resource
+import re
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import TracebackType
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import Self
 
 from tart.engines import Hardware
 from tart_index.selection.best_target import BestTarget
@@ -125,17 +129,39 @@ def measure(name: str, folder: Path, k: int, rows: int) -> dict[str, Any]:
         "faiss.knn": lambda: flat(folder, k, knn=True),
         "DEFT's index": lambda: deft_index(folder, k, rows),
     }
-    figures = work[name]()
-    return {**figures, "peak_mib": _own_peak_mib()}
+    with PeakOwnMemory() as peak:
+        figures = work[name]()
+    return {**figures, "peak_mib": peak.mib}
 
 
-def _own_peak_mib() -> float:
-    """Peak memory that was this process's alone; pages of the mapped parts, which the system may drop, not counted."""
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("RssFile:"):
-            mapped = int(line.split()[1]) / 1024
-            return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 - mapped
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+class PeakOwnMemory:
+    """The most memory that was this process's alone, looked at a hundred times a second.
+
+    Pages of mapped files, which the system may drop, are not counted: their peak is not told apart from this one by
+    the system's own record, which holds the sum.
+    """
+
+    def __init__(self) -> None:
+        self.mib = 0.0
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._look, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        while True:
+            found = re.search(r"RssAnon:\s+(\d+)", Path("/proc/self/status").read_text())
+            self.mib = max(self.mib, int(found[1]) / 1_024 if found else math.nan)
+            if self._ended.wait(0.01):
+                return
 
 
 def in_a_process(name: str, folder: Path, k: int, rows: int) -> dict[str, Any]:
