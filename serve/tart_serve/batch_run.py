@@ -1,4 +1,4 @@
-"""A batch in the model's thread: every distinct text encoded once, every index searched once."""
+"""A batch in its lane: every distinct text encoded once, every index searched once."""
 
 from __future__ import annotations
 

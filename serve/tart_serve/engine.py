@@ -130,7 +130,7 @@ class Engine:
         """Runs work that is neither: scoring pairs, writing documents. It takes a turn of its own.
 
         Args:
-            work: Blocking; called in the model's thread.
+            work: Blocking; called in a lane.
             tokens: About how many a model will read, where that is known.
 
         Returns:
