@@ -82,7 +82,7 @@ def test_every_command_refuses_an_index_of_a_newer_format_or_of_another_program(
     arguments = [names.get(str(one), one) for one in COMMANDS[name]]
     body = json.loads((index / "manifest.json").read_text())
     for change, message in (
-        ({"format": 2}, "has folder format 2, this program reads 1"),
+        ({"format": 3}, "has folder format 3, this program reads 1 and 2"),
         ({"kind": "other-index"}, "is not the manifest of a tart index"),
     ):
         (index / "manifest.json").write_text(json.dumps({**body, **change}))

@@ -229,9 +229,14 @@ def test_a_file_of_the_other_type_is_refused(tmp_path: Path, counting: Encoder, 
         IndexFolder.open(tmp_path / "i")
 
 
-def test_a_vector_that_is_not_of_unit_length_is_found(tmp_path: Path) -> None:
+def test_a_vector_that_is_not_of_unit_length_is_refused_and_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     vectors = clustered(50, 16, 0)
     vectors[7] *= 1.01
+    with pytest.raises(IndexFolderError, match=r"document '7' has the length 1\.01"):
+        write_index(tmp_path / "refused", vectors, vector_dtype="float16")
+    monkeypatch.setattr("tart_index.writer._check_unit_rows", lambda *_: None)
     folder = write_index(tmp_path / "i", vectors, vector_dtype="float16")
     with pytest.raises(IndexFolderError, match="not of unit length"):
         list(folder.verify())
