@@ -7,13 +7,13 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
 
 from tart.engines import Engine as ModelEngine
+from tart.engines.around import EngineAround
 from tart_serve.engine import Engine
 
 
-class QueuedEngine:
+class QueuedEngine(EngineAround):
     """Runs each batch of an encoder as a piece of work of its own; called in a thread that is not the event loop's.
 
     Args:
@@ -23,24 +23,9 @@ class QueuedEngine:
     """
 
     def __init__(self, own: ModelEngine, queue: Engine, loop: asyncio.AbstractEventLoop) -> None:
-        self._own = own
+        super().__init__(own)
         self._queue = queue
         self._loop = loop
-
-    @property
-    def dim(self) -> int:
-        """Length of a vector."""
-        return self._own.dim
-
-    @property
-    def token_budget(self) -> int:
-        """Tokens of a batch."""
-        return self._own.token_budget
-
-    @property
-    def tokenizer(self) -> Tokenizer:
-        """The model's own tokenizer."""
-        return self._own.tokenizer
 
     def embed(self, texts: Sequence[NDArray[np.int32]], skip: Sequence[int]) -> NDArray[np.float32]:
         """Embeds one batch; see `tart.engines.Engine.embed`.

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
 
+from tart.engines.around import EngineAround
 from tart.engines.base import Engine
 
 
-class CutEngine:
+class CutEngine(EngineAround):
     """Runs another engine and keeps the first numbers of its vectors, brought to unit length again.
 
     Args:
@@ -20,22 +20,17 @@ class CutEngine:
     """
 
     def __init__(self, own: Engine, dim: int) -> None:
-        self._own = own
-        self.dim = dim
+        super().__init__(own)
+        self._dim = dim
 
     @property
-    def token_budget(self) -> int:
-        """Tokens of a batch."""
-        return self._own.token_budget
-
-    @property
-    def tokenizer(self) -> Tokenizer:
-        """The model's own tokenizer."""
-        return self._own.tokenizer
+    def dim(self) -> int:
+        """Numbers that stay."""
+        return self._dim
 
     def embed(self, texts: Sequence[NDArray[np.int32]], skip: Sequence[int]) -> NDArray[np.float32]:
         """Embeds one batch; see `tart.engines.Engine.embed`."""
-        return cut_vectors(self._own.embed(texts, skip), self.dim)
+        return cut_vectors(self._own.embed(texts, skip), self._dim)
 
 
 def cut_vectors(vectors: NDArray[np.float32], dim: int) -> NDArray[np.float32]:
