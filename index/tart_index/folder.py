@@ -36,16 +36,12 @@ from tart_index.files import check_content, check_size, open_array
 from tart_index.keys import KeyTable, content_digest, id_digest
 from tart_index.manifest import CARD, COLUMNS, CONTENTS, DOCUMENTS, IDS, VECTORS, Deletion, Manifest, Part
 from tart_index.table import DocumentTable
-from tart_index.vector_type import StoredVectors, as_float32
+from tart_index.vector_type import StoredVectors, first_not_unit
 
 MANIFEST = "manifest.json"
 PARTS = "parts"
 VERSIONS = "versions"
 DELETIONS = "deletions"
-# Vectors whose length is taken at a time: 6 MiB of squares at 384 numbers.
-_CHECKED_ROWS = 4_096
-# How far the length of a vector may be from 1.
-UNIT_LENGTH = 1e-3
 
 
 class IndexFolder:
@@ -319,7 +315,5 @@ def _check_card(file: Path, part: Part) -> None:
 
 
 def _check_unit_rows(part: Part, vectors: StoredVectors) -> None:
-    for start in range(0, len(vectors), _CHECKED_ROWS):
-        norms = np.linalg.norm(as_float32(vectors[start : start + _CHECKED_ROWS]), axis=1)
-        if not np.all(np.abs(norms - 1) < UNIT_LENGTH):
-            raise IndexFolderError(f"part {part.name}: a vector is not of unit length; build the index anew")
+    if first_not_unit(vectors) is not None:
+        raise IndexFolderError(f"part {part.name}: a vector is not of unit length; build the index anew")

@@ -11,6 +11,10 @@ VectorType: TypeAlias = Literal["float32", "float16"]
 VECTOR_TYPES: tuple[VectorType, ...] = ("float32", "float16")
 # Vectors as they lie in a part: float32 or float16.
 StoredVectors: TypeAlias = NDArray[np.floating[Any]]
+# How far the length of a vector may be from 1.
+_UNIT_LENGTH = 1e-3
+# Vectors whose length is taken at a time: 6 MiB of squares at 384 numbers.
+_CHECKED_ROWS = 4_096
 
 
 def as_float32(vectors: StoredVectors) -> NDArray[np.float32]:
@@ -27,3 +31,14 @@ def as_float32(vectors: StoredVectors) -> NDArray[np.float32]:
     halves = pa.Array.from_buffers(pa.float16(), vectors.size, [None, pa.py_buffer(np.ascontiguousarray(vectors))])
     converted: NDArray[np.float32] = from_dlpack(halves).view(vectors.shape).float().numpy()
     return converted
+
+
+def first_not_unit(vectors: StoredVectors) -> tuple[int, float] | None:
+    """The first row whose length is not 1, or no number, and that length; None where all are of unit length."""
+    for start in range(0, len(vectors), _CHECKED_ROWS):
+        lengths = np.linalg.norm(as_float32(vectors[start : start + _CHECKED_ROWS]), axis=1)
+        bad = ~(np.abs(lengths - 1) < _UNIT_LENGTH)
+        if bad.any():
+            row = int(bad.argmax())
+            return start + row, float(lengths[row])
+    return None

@@ -20,12 +20,12 @@ from tart.errors import IndexBusyError, IndexFolderError
 from tart_index.ann.stored import ANN
 from tart_index.columns import MetadataColumns
 from tart_index.files import check_content, replace_synced, stored, sync, write_array, write_synced, writing
-from tart_index.folder import DELETIONS, MANIFEST, PARTS, UNIT_LENGTH, VERSIONS, read_manifest
+from tart_index.folder import DELETIONS, MANIFEST, PARTS, VERSIONS, read_manifest
 from tart_index.keys import KeyTable, content_digest, id_digest
 from tart_index.manifest import CARD, COLUMNS, CONTENTS, DOCUMENTS, IDS, VECTORS, Deletion, Manifest, Part
 from tart_index.stored_file import StoredFile
 from tart_index.table import DocumentTable
-from tart_index.vector_type import StoredVectors, as_float32
+from tart_index.vector_type import StoredVectors, first_not_unit
 
 LOCK = "writer.lock"
 _UNFINISHED = ".unfinished"
@@ -215,12 +215,11 @@ def refuse_foreign(path: Path) -> None:
 
 
 def _check_unit_rows(documents: Sequence[Document], vectors: StoredVectors) -> None:
-    norms = np.linalg.norm(as_float32(vectors), axis=1)
-    bad = ~(np.abs(norms - 1) < UNIT_LENGTH)
-    if bad.any():
-        row = int(bad.argmax())
+    found = first_not_unit(vectors)
+    if found is not None:
+        row, length = found
         raise IndexFolderError(
-            f"the vector of document {documents[row].id!r} has the length {norms[row]:g}; wanted 1: "
+            f"the vector of document {documents[row].id!r} has the length {length:g}; wanted 1: "
             "the model made no finite numbers of it; try --dtype float32"
         )
 
