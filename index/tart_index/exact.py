@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from tart.engines.share import share_of
 from tart.errors import DependencyError
 from tart_index.vector_type import StoredVectors, as_float32
 
@@ -64,7 +65,7 @@ class ExactSearch:
     def search(self, queries: NDArray[np.float32], k: int, allowed: NDArray[np.bool_] | None = None) -> Neighbours:
         """The best `k` rows for each query; see `NearestRows.search`."""
         # OpenMP keeps this setting per calling thread, and a service searches in a thread of its own.
-        self._faiss.omp_set_num_threads(self._threads)
+        self._faiss.omp_set_num_threads(share_of(self._threads))
         best = Neighbours(np.empty((len(queries), 0), np.float32), np.empty((len(queries), 0), np.int64))
         for vectors, rows in self._blocks(allowed):
             kept = min(k, len(vectors))

@@ -202,8 +202,7 @@ class Engine:
             self._running += 1
             self._observer.queue_depth(len(self._waiting))
             jobs = [ticket.job for ticket in batch]
-            tokens = sum(job.tokens for job in jobs)
-            running = self._lanes.start(partial(run_batch, jobs, self._cache), tokens=tokens, alone=alone)
+            running = self._lanes.start(partial(run_batch, jobs, self._cache), alone=alone)
             running.add_done_callback(partial(self._end, batch))
 
     def _end(self, batch: Sequence[Ticket], running: asyncio.Future[BatchReport]) -> None:

@@ -7,19 +7,19 @@ from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import TypeVar
 
-import torch
-
 from tart.engines import Hardware
+from tart.engines.share import take_share
 
 T = TypeVar("T")
 # Small batches hardly gain by a second processor, which waits for the first at every step; so they go side by side.
 _MOST_LANES = 4
-# From so many tokens on, about, a batch that runs alone is given all processors. Below, waking them takes longer.
-_WIDE_TOKENS = 40
 
 
 class Lanes:
     """Runs encoding and search, a piece of work a lane; and tokenising beside them, in another thread.
+
+    Each lane is one thread, for OpenMP keeps a team of threads for each that asks. All teams together have as many as
+    there are processors, because libgomp's threads stop waiting actively when there are more.
 
     Args:
         count: Pieces of work that run side by side.
@@ -28,8 +28,9 @@ class Lanes:
 
     def __init__(self, count: int = 1, threads: int = 1) -> None:
         self.count = count
-        self._threads = threads
-        self._models: ThreadPoolExecutor | None = None
+        self._narrow = max(1, threads // count)
+        self._wide = max(self._narrow, threads - (count - 1) * (self._narrow - 1))
+        self._lanes: list[_Lane] = []
         self._beside: ThreadPoolExecutor | None = None
 
     @property
@@ -39,18 +40,17 @@ class Lanes:
             self._beside = ThreadPoolExecutor(max_workers=1, thread_name_prefix="tart-tokenize")
         return self._beside
 
-    def start(self, work: Callable[[], T], *, tokens: int = 0, alone: bool = True) -> asyncio.Future[T]:
-        """Gives the next free lane work, to be done after all that was given before.
+    def start(self, work: Callable[[], T], *, alone: bool = True) -> asyncio.Future[T]:
+        """Gives the next free lane work, to be done after all that was given to it before.
 
         Args:
             work: Blocking.
-            tokens: That a model will read, about.
-            alone: Whether no other lane works, nor will at once.
+            alone: Whether no other lane works, nor will at once: the first lane then takes the others' processors.
         """
-        if self._models is None:
-            self._models = ThreadPoolExecutor(max_workers=self.count, thread_name_prefix="tart-model")
-        wide = alone and tokens >= _WIDE_TOKENS
-        return asyncio.get_running_loop().run_in_executor(self._models, self._run, work, wide)
+        if not self._lanes:
+            self._lanes = [_Lane(number) for number in range(self.count)]
+        lane = min(self._lanes, key=lambda lane: lane.waiting)
+        return lane.start(work, self._wide if alone and lane is self._lanes[0] else self._narrow)
 
     def tokenize(self, work: Callable[[], T]) -> asyncio.Future[T]:
         """The same for the thread beside them."""
@@ -58,16 +58,37 @@ class Lanes:
 
     async def close(self) -> None:
         """Drops what has not begun and waits for the rest."""
-        executors = [one for one in (self._models, self._beside) if one is not None]
-        self._models = self._beside = None
+        executors = [lane.executor for lane in self._lanes] + ([self._beside] if self._beside else [])
+        self._lanes, self._beside = [], None
         for executor in executors:
             await asyncio.to_thread(executor.shutdown, wait=True, cancel_futures=True)
 
-    def _run(self, work: Callable[[], T], wide: bool) -> T:
-        if self.count > 1:
-            # OpenMP keeps this number for each thread that asks for work.
-            torch.set_num_threads(self._threads if wide else max(1, self._threads // self.count))
-        return work()
+
+class _Lane:
+    """One thread.
+
+    Attributes:
+        executor: Its own.
+        waiting: Pieces of work that were given to it and have not ended.
+    """
+
+    def __init__(self, number: int) -> None:
+        self.executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"tart-model-{number}")
+        self.waiting = 0
+
+    def start(self, work: Callable[[], T], threads: int) -> asyncio.Future[T]:
+        self.waiting += 1
+        running = asyncio.get_running_loop().run_in_executor(self.executor, _with_share, work, threads)
+        running.add_done_callback(self._end)
+        return running
+
+    def _end(self, _: asyncio.Future[T]) -> None:
+        self.waiting -= 1
+
+
+def _with_share(work: Callable[[], T], threads: int) -> T:
+    take_share(threads)
+    return work()
 
 
 def lanes_for(hardware: Hardware) -> int:

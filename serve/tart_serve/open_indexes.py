@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 
 from tart.encoder import Encoder
+from tart.engines.share import in_passing_thread
+from tart.reranker import Reranker
 from tart_index import IndexFolder, Searcher
 from tart_index.manifest import Manifest
 from tart_serve.index_arguments import IndexArgument
@@ -33,7 +36,8 @@ class EncoderSettings:
         Raises:
             ModelError: It cannot be found or loaded.
         """
-        return Encoder.load(
+        load = partial(
+            Encoder.load,
             self.model or manifest.model.name,
             device=self.device,
             dtype=self.dtype,
@@ -41,6 +45,16 @@ class EncoderSettings:
             input_format=manifest.input_format,
             dimension=manifest.cut_dim,
         )
+        return in_passing_thread(load)
+
+    def load_reranker(self, name: str) -> Reranker:
+        """A reranker, on the same hardware.
+
+        Raises:
+            ModelError: It cannot be found or loaded.
+        """
+        load = partial(Reranker.load, name, device=self.device, dtype=self.dtype, threads=self.threads)
+        return in_passing_thread(load)
 
 
 def open_indexes(arguments: Iterable[IndexArgument], settings: EncoderSettings) -> dict[str, Searcher]:

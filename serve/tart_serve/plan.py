@@ -50,17 +50,12 @@ class ServicePlan:
             IndexFolderError: An index is missing, damaged, or made by another model.
             ModelError: A model cannot be found or loaded.
         """
-        from tart.reranker import Reranker
         from tart_serve.app import create_app
         from tart_serve.lanes import lanes_for
 
         searchers = open_indexes(self.indexes, self.encoder)
         how = self.encoder
-        reranker = (
-            Reranker.load(self.reranker, device=how.device, dtype=how.dtype, threads=how.threads)
-            if self.reranker is not None
-            else None
-        )
+        reranker = how.load_reranker(self.reranker) if self.reranker is not None else None
         # Models of later versions are loaded as those of the first ones.
         lanes = self.lanes or min(lanes_for(searcher.encoder.hardware) for searcher in searchers.values())
         engine = replace(self.settings.engine, lanes=lanes)

@@ -9,6 +9,7 @@ from typing import Literal
 import torch
 
 from tart.control_groups import allowed_cpus
+from tart.engines.share import share_of
 from tart.errors import ModelError
 
 DtypeName = Literal["float32", "bfloat16", "float16"]
@@ -57,10 +58,11 @@ class Hardware:
         return cls(chosen, _dtype(dtype, chosen), threads or available_cpus())
 
     def pin_threads(self) -> None:
-        """Sets the thread counts of torch and, before its first use, of the tokenizer for this process."""
+        """Sets the threads of torch, within this thread's share, and of the tokenizer before its first use."""
         os.environ.setdefault("RAYON_NUM_THREADS", str(self.threads))
-        if torch.get_num_threads() != self.threads:
-            torch.set_num_threads(self.threads)
+        threads = share_of(self.threads)
+        if torch.get_num_threads() != threads:
+            torch.set_num_threads(threads)
 
 
 def available_cpus() -> int:

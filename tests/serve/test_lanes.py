@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from tart.engines import Hardware
+from tart.engines.share import in_passing_thread, share_of
 from tart_serve.lanes import Lanes, lanes_for
 
 
@@ -92,16 +93,51 @@ def test_work_in_two_lanes_goes_side_by_side() -> None:
 
 
 @pytest.mark.parametrize(
-    ("tokens", "alone", "threads"), [(10, True, 2), (10, False, 2), (1_000, False, 2), (1_000, True, 4)]
+    ("count", "threads", "alone", "narrow"), [(1, 2, 2, 2), (2, 2, 2, 1), (2, 4, 3, 2), (4, 16, 7, 4), (4, 2, 2, 1)]
 )
-def test_a_large_batch_that_runs_alone_has_all_threads(tokens: int, alone: bool, threads: int) -> None:
-    async def ask() -> int:
-        lanes = Lanes(2, threads=4)
-        found = await lanes.start(torch.get_num_threads, tokens=tokens, alone=alone)
+def test_work_that_is_alone_has_the_processors_that_no_other_lane_holds(
+    count: int, threads: int, alone: int, narrow: int
+) -> None:
+    async def ask() -> list[int]:
+        lanes = Lanes(count, threads)
+        found = [await lanes.start(torch.get_num_threads, alone=one) for one in (True, False, True)]
         await lanes.close()
         return found
 
-    assert asyncio.run(ask()) == threads
+    assert asyncio.run(ask()) == [alone, narrow, alone]
+
+
+def test_only_the_first_lane_takes_the_processors_of_others() -> None:
+    async def ask() -> list[int]:
+        lanes = Lanes(3, 3)
+        found = await asyncio.gather(*(lanes.start(torch.get_num_threads) for _ in range(3)))
+        await lanes.close()
+        return found
+
+    assert asyncio.run(ask()) == [3, 1, 1]
+
+
+def test_nothing_in_a_lane_uses_more_threads_than_its_share() -> None:
+    def ask() -> tuple[int, int]:
+        Hardware("cpu", "float32", 8).pin_threads()
+        return share_of(8), torch.get_num_threads()
+
+    async def both() -> list[tuple[int, int]]:
+        lanes = Lanes(2, 4)
+        found = [await lanes.start(ask, alone=False), await lanes.start(ask)]
+        await lanes.close()
+        return found
+
+    assert asyncio.run(both()) == [(2, 2), (3, 3)]
+    assert share_of(8) == 8
+
+
+def test_work_in_a_passing_thread_gives_what_it_returns_or_raises() -> None:
+    before = threading.active_count()
+    assert in_passing_thread(threading.get_ident) != threading.get_ident()
+    with pytest.raises(ZeroDivisionError):
+        in_passing_thread(lambda: 1 // 0)
+    assert threading.active_count() == before
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from tart.engines.share import share_of
 from tart.errors import IndexFolderError
 from tart_index.ann.effort import Layers, Parameters, candidates
 from tart_index.ann.rows import CoveredRows
@@ -146,7 +147,7 @@ class ApproximateSearch:
         self, queries: NDArray[np.float32], k: int, taken: int, parameters: Parameters, selection: _Selection | None
     ) -> Neighbours:
         """The best of what the structure finds, scored by the vectors themselves; -1 where it found too few."""
-        import_faiss().omp_set_num_threads(self._threads)
+        import_faiss().omp_set_num_threads(share_of(self._threads))
         _, found = self._index.search(queries, taken, params=parameters.faiss)
         if selection is not None:
             # Some of FAISS's structures are known to drop a filter silently: nothing passes unchecked.
