@@ -14,16 +14,13 @@ import re
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from typing_extensions import Self
 
 from tart.engines import Hardware
 from tart_index.selection.best_target import BestTarget
@@ -32,6 +29,7 @@ from tart_index.selection.top_k import TopK
 from tart_index.selection.vectors import PoolVectors
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+from background import Background
 from reporting import Spread, table, write
 
 # By rows of the pool and name of the measurement: one mapping of figures a round.
@@ -134,7 +132,7 @@ def measure(name: str, folder: Path, k: int, rows: int) -> dict[str, Any]:
     return {**figures, "peak_mib": peak.mib}
 
 
-class PeakOwnMemory:
+class PeakOwnMemory(Background):
     """The most memory that was this process's alone, looked at a hundred times a second.
 
     Pages of mapped files, which the system may drop, are not counted: their peak is not told apart from this one by
@@ -142,25 +140,15 @@ class PeakOwnMemory:
     """
 
     def __init__(self) -> None:
+        super().__init__()
         self.mib = 0.0
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._look, daemon=True)
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._ended.set()
-        self._thread.join()
-
-    def _look(self) -> None:
+    def work(self, number: int) -> None:
+        """Looks until the block ends."""
         while True:
             found = re.search(r"RssAnon:\s+(\d+)", Path("/proc/self/status").read_text())
             self.mib = max(self.mib, int(found[1]) / 1_024 if found else math.nan)
-            if self._ended.wait(0.01):
+            if self.ended.wait(0.01):
                 return
 
 

@@ -7,21 +7,18 @@ import itertools
 import os
 import signal
 import sys
-import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import NamedTuple
 from urllib.error import HTTPError, URLError
 from urllib.request import Request as WebRequest
 from urllib.request import urlopen
 
-from typing_extensions import Self
-
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from background import Background
 from corpus import documents, queries
 from load import LOST, UNREACHED, Load, Request, finish_load, start_load
 from peer_systems import Corpus, tart_index
@@ -91,31 +88,21 @@ class Killed(NamedTuple):
         return sum(one.ready == 200 and one.answered != 200 for one in self.probes if not -1 < one.at < 0.5)
 
 
-class Probes:
+class Probes(Background):
     """Asks `/readyz` and then a search, over and over."""
 
     def __init__(self, url: str) -> None:
+        super().__init__()
         self.found: list[tuple[float, int, int]] = []
         self._url = url
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._ask, daemon=True)
 
-    def _ask(self) -> None:
-        while not self._ended.wait(0.1):
+    def work(self, number: int) -> None:
+        """Asks until the block ends."""
+        while not self.ended.wait(0.1):
             at = time.monotonic()
             ready = status_of(WebRequest(f"{self._url}/readyz"))  # noqa: S310 (loopback)
             search = WebRequest(f"{self._url}/v1/search", _BODY, {"Content-Type": "application/json"})  # noqa: S310
             self.found.append((at, ready, status_of(search)))
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._ended.set()
-        self._thread.join()
 
 
 def status_of(request: WebRequest) -> int:

@@ -21,6 +21,9 @@ from urllib.request import urlopen
 
 from typing_extensions import Self
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from background import Background
+
 ROOT = Path(__file__).parents[2]
 _START_SECONDS = 300.0
 _MEBIBYTE = 2**20
@@ -143,32 +146,22 @@ def usage(pid: int) -> Usage:
     return Usage(rss, pss, handles, threads)
 
 
-class Watch:
+class Watch(Background):
     """Notes the usage of a server every so often, in a thread."""
 
     def __init__(self, server: Server, every: float) -> None:
+        super().__init__()
         self.samples: list[tuple[float, Usage]] = []
         self._server = server
         self._every = every
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._note, daemon=True)
 
-    def _note(self) -> None:
+    def work(self, number: int) -> None:
+        """Notes until the block ends."""
         started = time.monotonic()
         while True:
             self.samples.append((time.monotonic() - started, self._server.usage()))
-            if self._ended.wait(self._every):
+            if self.ended.wait(self._every):
                 return
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._ended.set()
-        self._thread.join()
 
 
 def _kibibytes(rollup: str, name: str) -> float:

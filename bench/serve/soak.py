@@ -11,7 +11,6 @@ import itertools
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -20,11 +19,11 @@ from types import TracebackType
 from urllib.parse import urlsplit
 
 import numpy as np
-from typing_extensions import Self
 
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from background import Background
 from corpus import INSTRUCTION, documents, queries
 from load import Load, Request, finish_load, start_load
 from peer_systems import Corpus, tart_index
@@ -75,62 +74,50 @@ def good(found: Sequence[Document], count: int) -> list[Request]:
     return list(itertools.islice(kinds(), count))
 
 
-class SlowClients:
+class SlowClients(Background):
     """Connections that send a byte of a request every second; each is begun anew when the service ends it."""
 
     def __init__(self, url: str, count: int) -> None:
+        super().__init__(count)
         parts = urlsplit(url)
         self._address = (parts.hostname or "", parts.port or 80)
-        self._ended = threading.Event()
-        self._threads = [threading.Thread(target=self._drip, daemon=True) for _ in range(count)]
         self.ended_by_service = 0
 
-    def _drip(self) -> None:
+    def work(self, number: int) -> None:
+        """One connection after the other."""
         head = b"POST /v1/search HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
         head += b"Content-Length: 100000\r\n\r\n"
-        while not self._ended.is_set():
+        while not self.ended.is_set():
             with contextlib.suppress(OSError), socket.create_connection(self._address) as connection:
                 for byte in itertools.chain(head, itertools.repeat(32)):
                     connection.sendall(bytes([byte]))
-                    if self._ended.wait(1.0 if byte == 32 else 0.02):
+                    if self.ended.wait(1.0 if byte == 32 else 0.02):
                         return
             self.ended_by_service += 1
-            self._ended.wait(1)
-
-    def __enter__(self) -> Self:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._ended.set()
-        for thread in self._threads:
-            thread.join()
+            self.ended.wait(1)
 
 
-class Writer:
+class Writer(Background):
     """Adds a document, changes it, deletes it, over and over; finds each of these changes."""
 
     def __init__(self, url: str, index: str, every: float) -> None:
+        super().__init__()
         self._client = Client(url)
         self._index = index
         self._every = every
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._write, daemon=True)
         self.writes = 0
         self.faults: list[str] = []
 
-    def _write(self) -> None:
-        for number in itertools.count():
-            word = f"zyxomma{number}"
+    def work(self, number: int) -> None:
+        """One change after the other."""
+        for change in itertools.count():
+            word = f"zyxomma{change}"
             for document in (Document("soak", f"{word} one"), Document("soak", f"{word} two"), None):
                 try:
                     self._change(document)
                 except ClientError as error:
                     self.faults.append(str(error))
-                if self._ended.wait(self._every):
+                if self.ended.wait(self._every):
                     return
 
     def _change(self, document: Document | None) -> None:
@@ -143,15 +130,10 @@ class Writer:
         if document.text not in {hit.text for hit in hits}:
             self.faults.append(f"{document.text!r} was written and not found")
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._ended.set()
-        self._thread.join()
+        super().__exit__(kind, error, trace)
         self._client.close()
 
 

@@ -30,6 +30,7 @@ from tart_index import BuildOptions, Corpus, build_index
 from tart_index.changes import add_documents
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+from background import Background
 from reporting import Spread, table, write
 
 WORDS = "merge sort read compress parse open hash flatten count remove reverse join download send resize".split()  # noqa: SIM905
@@ -95,28 +96,19 @@ class Seen:
         return ordered[max(0, -int(-percent * len(ordered) // 100) - 1)]
 
 
-class Users:
+class Users(Background):
     """Searches without a pause, one after the other for each user, between start and stop."""
 
     def __init__(self, url: str, count: int) -> None:
+        super().__init__(count)
         self.seen = Seen()
+        self._url = url
         self._lock = threading.Lock()
-        self._done = threading.Event()
-        self._threads = [threading.Thread(target=self._search, args=(url, number)) for number in range(count)]
 
-    def __enter__(self) -> Seen:
-        for thread in self._threads:
-            thread.start()
-        return self.seen
-
-    def __exit__(self, *_: object) -> None:
-        self._done.set()
-        for thread in self._threads:
-            thread.join()
-
-    def _search(self, url: str, number: int) -> None:
-        connection, chooser = Connection(url), random.Random(number)  # noqa: S311 (queries, not secrets)
-        while not self._done.is_set():
+    def work(self, number: int) -> None:
+        """One user's searches."""
+        connection, chooser = Connection(self._url), random.Random(number)  # noqa: S311 (queries, not secrets)
+        while not self.ended.is_set():
             query = " ".join(chooser.choices(WORDS, k=5))
             reply = connection.ask("/v1/search", {"query": query, "top_k": _TOP_K})
             with self._lock:
@@ -162,7 +154,7 @@ def run(server: Server, folder: Path, encoder: Encoder, arguments: argparse.Name
     before = server.usage()
     with Users(server.url, arguments.users) as busy:
         switches = [switch(folder, encoder, version, arguments.documents, connection) for version in versions]
-    return Outcome(calm, busy, switches, before, server.usage())
+    return Outcome(calm.seen, busy.seen, switches, before, server.usage())
 
 
 def body_of(outcome: Outcome, arguments: argparse.Namespace) -> tuple[str, dict[str, Any]]:
