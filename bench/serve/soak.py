@@ -232,6 +232,7 @@ def report(options: argparse.Namespace, found: dict[str, object]) -> None:
     figures = {
         "statuses": {"good": right.statuses, "bad": wrong.statuses},
         "write_faults": dict(faults),
+        "resident_mib": [[round(at), round(usage.rss, 1)] for at, usage in samples[:: max(1, len(samples) // 50)]],
         "growth": {
             field: {"early": early._asdict(), "late": late._asdict(), "an_hour": slope}
             for field, (early, late, slope) in grown.items()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,8 @@ class BestTarget:
 
     Eight bytes a row.
     """
+
+    by_target: ClassVar = False
 
     def __init__(self, rows: int) -> None:
         self.scores = np.full(rows, -np.inf, np.float32)

@@ -12,7 +12,7 @@ from tart.engines import Hardware
 from tart_index.planning.words import duration
 from tart_index.selection.options import SelectionOptions
 from tart_index.selection.pool import Pool, document_of
-from tart_index.selection.product import TILE, Product
+from tart_index.selection.product import TILE, Product, Tile
 from tart_index.selection.targets import Targets
 from tart_index.selection.vectors import BLOCK
 
@@ -70,15 +70,18 @@ def plan_of(
 
 def _scoring_seconds(rows: int, targets: int, dim: int, hardware: Hardware) -> float:
     some = min(targets, TILE)
-    product = Product(np.zeros((some, dim), np.float32), hardware, BLOCK)
-    block = product.load(np.zeros((BLOCK, dim), np.float32))
     best = float("inf")
-    for _ in range(3):
-        started = time.perf_counter()
-        for _, tile in product.tiles(block):
-            tile.at_least(np.ones(some, np.float32))
-        best = min(best, time.perf_counter() - started)
+    with Product(np.zeros((some, dim), np.float32), hardware, BLOCK, side_by_side=True) as product:
+        block = product.load(np.zeros((BLOCK, dim), np.float32))
+        for _ in range(3):
+            started = time.perf_counter()
+            product.each(block, lambda _, tile: _look_at(tile))
+            best = min(best, time.perf_counter() - started)
     return best * rows / BLOCK * targets / some
+
+
+def _look_at(tile: Tile) -> None:
+    tile.at_least(np.ones(tile.shape[1], np.float32))
 
 
 def _rows_a_second(pool: Pool, encoder: Encoder) -> float:

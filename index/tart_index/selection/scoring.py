@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,13 @@ from tart_index.selection.vectors import PoolVectors
 
 
 class Scores(Protocol):
-    """What collects scores while they stream by."""
+    """What collects scores while they stream by.
+
+    Attributes:
+        by_target: Whether each target has a state of its own, so that several threads may add tiles at once.
+    """
+
+    by_target: ClassVar[bool]
 
     def add(self, first_target: int, first_row: int, tile: ScoreTile) -> None:
         """Takes the scores of some targets with a block of rows."""
@@ -49,21 +55,23 @@ def score_pool(
         checkpoint: Where to go on from, and to save to.
         on_rows: Is told how many rows more are done.
     """
-    product = Product(targets, hardware, vectors.block_rows)
     done = 0
     saved = checkpoint.load() if checkpoint is not None else None
     if saved is not None:
         done = saved[0]
         scores.restore(saved[1])
         on_rows(vectors.first_row(done))
-    with Prefetch(_blocks(vectors, done)) as blocks:
+    product = Product(targets, hardware, vectors.block_rows, side_by_side=scores.by_target)
+    with product, Prefetch(_blocks(vectors, done)) as blocks:
         for number, block in enumerate(blocks, start=done):
-            loaded = product.load(block)
-            for first_target, tile in product.tiles(loaded):
-                scores.add(first_target, vectors.first_row(number), tile)
+            product.each(product.load(block), _adding(scores, vectors.first_row(number)))
             on_rows(len(block))
             if checkpoint is not None and checkpoint.is_due():
                 checkpoint.save(number + 1, scores.arrays())
+
+
+def _adding(scores: Scores, first_row: int) -> Callable[[int, ScoreTile], None]:
+    return lambda first_target, tile: scores.add(first_target, first_row, tile)
 
 
 def _blocks(vectors: PoolVectors, first: int) -> Iterator[NDArray[np.float32]]:

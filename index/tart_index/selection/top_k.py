@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,6 +55,8 @@ class TopK:
         places: Shape: (n_rows,), uint32: of each row's id among all ids.
     """
 
+    by_target: ClassVar = True
+
     def __init__(self, targets: int, k: int, places: NDArray[np.uint32]) -> None:
         self._k = min(k, len(places))
         self._room = max(self._k, 64)
@@ -69,11 +71,12 @@ class TopK:
         floors = self._floors[first_target : first_target + targets]
         places = self._places[first_row : first_row + rows]
         flat, scores = tile.at_least(floors)
-        counts = np.bincount(flat % targets, minlength=targets)
+        of_row = flat // targets
+        of_target = flat - of_row * targets
+        counts = np.bincount(of_target, minlength=targets)
         if counts.max(initial=0) > self._room:
             self._sort_in(first_target, keys_of(tile.dense().T, places))
         else:
-            of_row, of_target = np.divmod(flat, targets)
             self._append(first_target, of_target, keys_of(scores, places[of_row]), counts)
 
     def neighbours(self, by_place: NDArray[np.int64]) -> Neighbours:
@@ -104,7 +107,8 @@ class TopK:
     ) -> None:
         """Puts keys behind those that wait. `counts`: how many of each target there are."""
         self._make_room(first_target, counts)
-        order = np.argsort(of_target, kind="stable")
+        # Numbers of 16 bits are sorted digit by digit, in a fifth of the time; a tile has no more targets.
+        order = np.argsort(of_target.astype(np.uint16), kind="stable")
         behind = np.arange(len(keys)) - np.repeat(np.cumsum(counts) - counts, counts)
         targets = first_target + of_target[order]
         self._keys[targets, self._filled[targets] + behind] = keys[order]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -43,8 +44,12 @@ def brute_force(
     k=st.integers(1, 60),
     block=st.integers(1, 50),
     tile=st.integers(1, 9),
+    narrowest=st.integers(1, 4),
+    threads=st.integers(1, 3),
 )
-def test_top_k_is_that_of_brute_force(seed: int, sizes: list[int], targets: int, k: int, block: int, tile: int) -> None:
+def test_top_k_is_that_of_brute_force(
+    seed: int, sizes: list[int], targets: int, k: int, block: int, tile: int, narrowest: int, threads: int
+) -> None:
     rng = np.random.default_rng(seed)
     parts = [whole_numbers(rng, size) for size in sizes]
     rows = sum(sizes)
@@ -55,7 +60,8 @@ def test_top_k_is_that_of_brute_force(seed: int, sizes: list[int], targets: int,
     best = TopK(targets, k, places)
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(product, "TILE", tile)
-        score_pool(PoolVectors(parts, block=block), asked, best, CPU)
+        patched.setattr(product, "NARROWEST", narrowest)
+        score_pool(PoolVectors(parts, block=block), asked, best, Hardware("cpu", "float32", threads))
     found = best.neighbours(by_place)
     wanted_rows, wanted_scores = brute_force(np.concatenate(parts), asked, places, k)
     assert np.array_equal(found.rows, wanted_rows)
@@ -82,6 +88,16 @@ def test_a_thousand_equal_rows_are_settled_by_place() -> None:
     best = TopK(2, 10, places)
     score_pool(PoolVectors([same], block=64), same[:2], best, CPU)
     assert best.neighbours(places.astype(np.int64)).rows.tolist() == [list(range(999, 989, -1))] * 2
+
+
+def test_an_error_in_one_of_several_threads_reaches_the_caller(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(product, "NARROWEST", 2)
+    top = TopK(8, 2, np.arange(6, dtype=np.uint32))
+    with pytest.raises(_StoppedError):
+        score_pool(
+            PoolVectors([np.eye(6, dtype=np.float32)]), np.eye(8, 6, dtype=np.float32), _ScoresUntil(top, 0), CPU
+        )
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("tart-score")]
 
 
 def test_deleted_rows_do_not_count() -> None:
@@ -117,6 +133,7 @@ class _ScoresUntil:
     """Scores that end the run at a block."""
 
     def __init__(self, inner: TopK | BestTarget, first_row: int) -> None:
+        self.by_target = inner.by_target
         self._inner = inner
         self._first_row = first_row
 
