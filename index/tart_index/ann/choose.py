@@ -92,8 +92,12 @@ def sample_size(factory: str, rows: int) -> int:
 
 def estimated_bytes(factory: str, rows: int, dim: int) -> int:
     """About what a structure takes, from its factory string."""
-    layers = sum(_bytes_of(layer.strip(), dim) for layer in factory.split(","))
-    return round(rows * layers + _lists_of(factory) * dim * 4)
+    layers = [layer.strip() for layer in factory.split(",")]
+    each = sum(_bytes_of(layer, dim) for layer in layers)
+    if layers[0].startswith("HNSW") and "_" not in layers[0] and all(one.startswith("Refine") for one in layers[1:]):
+        # FAISS's graph holds whole vectors where nothing else is named.
+        each += 4 * dim
+    return round(rows * each + _lists_of(factory) * dim * 4)
 
 
 def _candidates(rows: int, dim: int) -> Iterator[str]:
