@@ -28,9 +28,9 @@ from tart.tokens import read_tokenizer
 # Measured (bench/encode): activations of about 1k tokens stay in a CPU's cache; a GPU wants far more at once.
 _CPU_TOKEN_BUDGET = 1_024
 _GPU_TOKEN_BUDGET = 65_536
-# One query stays as small as it is; anything larger is rounded up (measured: no cost, and flat memory).
-_SIZE_STEP = 128
-_EXACT_SIZES = 64
+# Sizes are rounded up to a quarter of the power of two below them, at least to the first number, at most to the second.
+_LEAST_STEP = 4
+_MOST_STEP = 128
 
 
 def supports(folder: ModelFolder) -> bool:
@@ -245,8 +245,12 @@ class _Weights:
 
 
 def _filler(tokens: int) -> int:
-    """Tokens to add, so that few different sizes reach the matrix kernels, which keep compiled code for each."""
-    return 0 if tokens <= _EXACT_SIZES else -tokens % _SIZE_STEP
+    """Tokens to add, so that few different sizes reach the matrix kernels, which keep compiled code for each.
+
+    That code takes about 3 MB a size, and the first batch of a size waits for it, 10 ms; a token more costs 0.3 ms.
+    """
+    step = 1 << max((tokens - 1).bit_length() - 3, 0)
+    return -tokens % min(max(step, _LEAST_STEP), _MOST_STEP)
 
 
 def _groups(texts: Sequence[NDArray[np.int32]]) -> Iterator[_Group]:

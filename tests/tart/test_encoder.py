@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tart import Document, Encoder, InputFormat, Instruction
 from tart.engines import Hardware
 from tart.engines.hardware import cpu_multiplies_bfloat16
-from tart.engines.packed_bert import PackedBert, _grouped_attention, _groups, _padded_attention, supports
+from tart.engines.packed_bert import PackedBert, _filler, _grouped_attention, _groups, _padded_attention, supports
 from tart.engines.sentence import SentenceEngine
 from tart.errors import QueryError
 from tart.model_folders import BASE_MODEL
@@ -220,3 +220,11 @@ def test_a_saved_format_travels_with_a_local_model(tmp_path: Path) -> None:
     shipped = Encoder.load(BASE_MODEL, dtype="float32")
     documents = [Document("a", "merge two dicts")]
     assert np.abs(local.encode_documents(documents) - shipped.encode_documents(documents)).max() < 1e-6
+
+
+def test_batches_have_few_sizes_and_little_filler() -> None:
+    sizes = {tokens + _filler(tokens) for tokens in range(1, 1_025)}
+    assert len(sizes) == 28
+    assert {4, 24, 32, 40, 64, 80, 128, 160, 512, 640, 1_024} <= sizes
+    assert all(_filler(tokens) < max(4, tokens / 4) for tokens in range(1, 10_000))
+    assert max(map(_filler, range(1, 10_000))) == 127
