@@ -54,6 +54,9 @@ class Clock:
     def done(self, steps: int) -> None:
         """Is not of interest here."""
 
+    def say(self, text: str) -> None:
+        """Is not of interest here."""
+
     def end_stage(self) -> None:
         """The last stage, if there was one, is over."""
         now = time.perf_counter()

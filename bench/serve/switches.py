@@ -152,6 +152,8 @@ def run(server: Server, folder: Path, encoder: Encoder, arguments: argparse.Name
     with Users(server.url, arguments.users) as calm:
         time.sleep(arguments.seconds)
     before = server.usage()
+    # The other one was idle for so long that the service has closed it.
+    connection = Connection(server.url)
     with Users(server.url, arguments.users) as busy:
         switches = [switch(folder, encoder, version, arguments.documents, connection) for version in versions]
     return Outcome(calm.seen, busy.seen, switches, before, server.usage())

@@ -71,7 +71,7 @@ def plan_of(
 def _scoring_seconds(rows: int, targets: int, dim: int, hardware: Hardware) -> float:
     some = min(targets, TILE)
     best = float("inf")
-    with Product(np.zeros((some, dim), np.float32), hardware, BLOCK, side_by_side=True) as product:
+    with Product(np.zeros((some, dim), np.float32), hardware, side_by_side=True) as product:
         block = product.load(np.zeros((BLOCK, dim), np.float32))
         for _ in range(3):
             started = time.perf_counter()

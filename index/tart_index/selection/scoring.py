@@ -61,7 +61,7 @@ def score_pool(
         done = saved[0]
         scores.restore(saved[1])
         on_rows(vectors.first_row(done))
-    product = Product(targets, hardware, vectors.block_rows, side_by_side=scores.by_target)
+    product = Product(targets, hardware, side_by_side=scores.by_target)
     with product, Prefetch(_blocks(vectors, done)) as blocks:
         for number, block in enumerate(blocks, start=done):
             product.each(product.load(block), _adding(scores, vectors.first_row(number)))

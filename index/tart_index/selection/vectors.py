@@ -57,11 +57,6 @@ class PoolVectors:
         """How many blocks there are."""
         return len(self._starts) - 1
 
-    @property
-    def block_rows(self) -> int:
-        """Rows in the largest block."""
-        return int(np.diff(self._starts).max(initial=0))
-
     def first_row(self, number: int) -> int:
         """The first row of a block; behind the last block, how many rows there are."""
         return int(self._starts[number])
