@@ -359,8 +359,9 @@ def test_the_effort_follows_what_passes(tuned: IndexFolder, monkeypatch: pytest.
     search = ApproximateSearch(tuned, threads=1)
     queries = clustered(1, DIM, 15)
     dial = "nprobe" if "nprobe" in efforts[10] else "efSearch"
-    # One hit more than ten and a few rows less cost no more; half of the rows, and a tenth, take the next effort.
+    # One hit more than ten and a few rows less cost no more; half of the rows, and a tenth, take the next effort and
+    # half as much again.
     cases = ((11, 1.0, 10), (10, 0.95, 10), (12, 1.0, 10), (13, 1.0, 100), (10, 0.5, 100), (10, 0.1, 1_000))
     for k, passing, depth in cases:
         search.search(queries, k, None if passing == 1 else np.arange(ROWS) < passing * ROWS)
-        assert asked[-1][dial] == efforts[depth][dial], (k, passing)
+        assert asked[-1][dial] == round(efforts[depth][dial] * (1.5 if passing < 0.9 else 1)), (k, passing)

@@ -26,6 +26,10 @@ _EXACT_NUMBERS = 2_000_000
 _SERVES = 1.2
 # What passes a filter may lie far from the query: one in ten is searched for as if it were one in twenty.
 _FILTERED = 1.3
+# And what passes may all lie in one corner, in lists that a query without the filter would not look into: more of them
+# are searched, unless nearly everything passes.
+_WIDER = 1.5
+_NEARLY_ALL = 0.9
 
 
 class _Selection(NamedTuple):
@@ -124,7 +128,8 @@ class ApproximateSearch:
         if effort is None:
             return None
         if selection is not None:
-            return Parameters(self._layers, effort, selection.bits)
+            dial, wider = self._layers.dial, _WIDER if passing < _NEARLY_ALL else 1.0
+            return Parameters(self._layers, {**effort, dial: round(effort[dial] * wider)}, selection.bits)
         return self._parameters.setdefault(k, Parameters(self._layers, effort))
 
     def _effort(self, k: int, depth: float) -> dict[str, int] | None:
