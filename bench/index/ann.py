@@ -67,6 +67,8 @@ class Run:
     def autofaiss(self) -> dict[str, Any]:
         """What autofaiss chooses within a bound of memory."""
         memory = self.options.autofaiss_memory
+        if self.options.autofaiss_limit <= 0:
+            return {"memory": memory}
         options = (*self._files, *self._index("autofaiss"), "--memory", memory)
         return self.steps.autofaiss("build-autofaiss", self.options.autofaiss_limit, *options) | {"memory": memory}
 
@@ -129,7 +131,9 @@ def arguments() -> argparse.Namespace:
         "--also", nargs="*", default=["HNSW16_SQ8"], metavar="FACTORY", help="structures of ours beside the chosen one"
     )
     parser.add_argument("--autofaiss-memory", default="1G", help="autofaiss's bound; without one it takes HNSW32")
-    parser.add_argument("--autofaiss-limit", type=float, default=600.0, help="seconds after which it is ended")
+    parser.add_argument(
+        "--autofaiss-limit", type=float, default=600.0, help="seconds after which it is ended; 0: left out"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--cache", type=Path, default=cache / "index", help="where everything is kept between runs")
     parser.add_argument("--peers", type=Path, default=cache / "index-peers", help="where the peers are, or go")

@@ -145,7 +145,9 @@ def builds_table(options: argparse.Namespace, found: Mapping[str, Any]) -> str:
         lines += [_build_line(f"- {stage['stage']}", stage) for stage in ours["stages"]]
     lines += [_build_line(NAMES[peer], found["build"][peer]) for peer in _PEERS]
     automatic = found["autofaiss"]
-    if "ended_after" in automatic:
+    if "factory" not in automatic and "ended_after" not in automatic:
+        lines.append([f"autofaiss within {automatic['memory']}", "not run", "", ""])
+    elif "ended_after" in automatic:
         text = f"autofaiss within {automatic['memory']}"
         lines.append([text, f"ended after {automatic['ended_after']:,.0f}, not done", "", ""])
     else:
