@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 
 from tart.control_groups import allowed_cpus
-from tart.engines.share import share_of
+from tart.engines.share import use_threads
 from tart.errors import ModelError
 
 DtypeName = Literal["float32", "bfloat16", "float16"]
@@ -60,9 +60,7 @@ class Hardware:
     def pin_threads(self) -> None:
         """Sets the threads of torch, within this thread's share, and of the tokenizer before its first use."""
         os.environ.setdefault("RAYON_NUM_THREADS", str(self.threads))
-        threads = share_of(self.threads)
-        if torch.get_num_threads() != threads:
-            torch.set_num_threads(threads)
+        use_threads(self.threads)
 
 
 def available_cpus() -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 import torch
@@ -24,8 +25,13 @@ def take_share(threads: int) -> None:
     told at each search.
     """
     _HERE.share = threads
-    if torch.get_num_threads() != threads:
-        torch.set_num_threads(threads)
+    use_threads(threads)
+
+
+def use_threads(threads: int) -> None:
+    """Lets torch use so many CPU threads for the calling thread, but no more than its share."""
+    if torch.get_num_threads() != share_of(threads):
+        torch.set_num_threads(share_of(threads))
 
 
 def in_passing_thread(work: Callable[[], T]) -> T:
@@ -34,18 +40,5 @@ def in_passing_thread(work: Callable[[], T]) -> T:
     Once more threads stand by than there are processors, libgomp's no longer wait actively for the next step, and each
     of the small steps of a query has to wake them: 17 ms for one that takes 10.5 otherwise.
     """
-    outcome: list[T] = []
-    errors: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            outcome.append(work())
-        except BaseException as error:  # noqa: BLE001 (raised again below)
-            errors.append(error)
-
-    thread = threading.Thread(target=run, name="tart-load")
-    thread.start()
-    thread.join()
-    if errors:
-        raise errors[0]
-    return outcome[0]
+    with ThreadPoolExecutor(1, "tart-load") as passing:
+        return passing.submit(work).result()
