@@ -21,8 +21,8 @@ serve: $(INSTALLED) ## Serve the demo index over HTTP (INDEX=DIR for another).
 	@test -d $(INDEX) || $(BIN)/tart demo --out $(INDEX)
 	$(BIN)/tart serve $(INDEX)
 
-test: $(INSTALLED_DEV) ## Run the tests.
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+test: $(INSTALLED_DEV) ## Run the tests, one process for each core (PYTEST_ARGS adds options).
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal $(PYTEST_ARGS)
 
 check: $(INSTALLED_DEV) ## Check format, lint and types; audit dependencies where that is possible.
 	$(BIN)/ruff format --check .

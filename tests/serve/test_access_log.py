@@ -81,19 +81,29 @@ def test_one_line_a_request(keyed: TestClient, log_at: LogAt) -> None:
 
 def test_refusals_have_their_line_too(keyed: TestClient, log_at: LogAt) -> None:
     lines = log_at("info")
-    keyed.get("/healthz")
     keyed.post("/v1/search", headers={"Authorization": "Bearer wrong-secret"})
     keyed.post("/v1/indexes/code/documents", headers={"Authorization": "Bearer k-secret"})
     keyed.get("/no-secret-path")
     found = [(line["route"], line["status"], line.get("key")) for line in lines()]
     assert found == [
-        ("/healthz", 200, None),
         ("/v1/search", 401, None),
         ("/v1/indexes/{name}/documents", 403, "laptop"),
         ("unmatched", 401, None),
     ]
-    assert len({line["trace_id"] for line in lines()}) == 4
+    assert len({line["trace_id"] for line in lines()}) == 3
     assert "secret" not in json.dumps(lines())
+
+
+def test_probes_that_went_well_are_for_debugging_only(keyed: TestClient, log_at: LogAt) -> None:
+    lines = log_at("info")
+    for path in ("/healthz", "/readyz", "/metrics"):
+        keyed.get(path, headers={"Authorization": "Bearer k-secret"})
+    assert lines() == []
+    keyed.get("/metrics")
+    assert [(line["route"], line["status"]) for line in lines()] == [("/metrics", 401)]
+    logging.getLogger("tart_serve").setLevel(logging.DEBUG)
+    keyed.get("/healthz")
+    assert [(line["route"], line["level"]) for line in lines()[1:]] == [("/healthz", "debug")]
 
 
 def test_a_failure_inside_is_an_error_line(
@@ -113,7 +123,7 @@ def test_a_failure_inside_is_an_error_line(
 
 def test_below_its_level_nothing_is_written(keyed: TestClient, log_at: LogAt) -> None:
     lines = log_at("warning")
-    keyed.get("/healthz")
+    keyed.post("/v1/search", json={"query": "a"})
     assert lines() == []
 
 

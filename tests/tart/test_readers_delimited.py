@@ -45,6 +45,7 @@ def test_csv_with_header_quotes_and_newlines(tmp_path: Path) -> None:
         ("corpus.tsv.gz", gzip.compress(b"_id\ttext\n1\ta, b\n")),
         ("corpus.csv.zst", zstandard.compress(b'_id,text\n1,"a, b"')),
     ],
+    ids=["plain", "upper-case", "gzip", "zstandard"],
 )
 def test_tsv_and_compressed_files(tmp_path: Path, name: str, data: bytes) -> None:
     path = tmp_path / name

@@ -9,13 +9,21 @@ from tart_serve.telemetry.finished_request import FinishedRequest
 from tart_serve.telemetry.json_log import FIELDS
 
 _LOG = logging.getLogger("tart_serve.access")
+# Asked every few seconds by machines, for ever.
+_PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
 
 
 def log_access(request: FinishedRequest) -> None:
-    """Writes the line; of a failure inside the service as an error."""
-    level = logging.ERROR if request.status >= 500 and request.status != 503 else logging.INFO
+    """Writes the line: of a failure inside the service as an error, of a probe that went well only for debugging."""
+    level = _level(request)
     if _LOG.isEnabledFor(level):
         _LOG.log(level, "%s %s", request.method, request.route, extra={FIELDS: _fields(request)})
+
+
+def _level(request: FinishedRequest) -> int:
+    if request.status >= 500 and request.status != 503:
+        return logging.ERROR
+    return logging.DEBUG if request.route in _PROBES and request.status == 200 else logging.INFO
 
 
 def _fields(request: FinishedRequest) -> dict[str, Any]:

@@ -22,7 +22,7 @@ def telemetry_options(command: Callable[..., Any]) -> Callable[..., Any]:
         type=click.Choice(LOG_LEVELS),
         default="info",
         show_default=True,
-        help="Of the JSON lines on standard error; info has one for every request.",
+        help="Of the JSON lines on standard error; info has one for every request, but for probes that went well.",
     )
     @click.option(
         "--otel/--no-otel",
