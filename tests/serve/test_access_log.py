@@ -96,14 +96,17 @@ def test_refusals_have_their_line_too(keyed: TestClient, log_at: LogAt) -> None:
 
 def test_probes_that_went_well_are_for_debugging_only(keyed: TestClient, log_at: LogAt) -> None:
     lines = log_at("info")
-    for path in ("/healthz", "/readyz", "/metrics"):
+    for path in ("/healthz", "/metrics"):
         keyed.get(path, headers={"Authorization": "Bearer k-secret"})
     assert lines() == []
     keyed.get("/metrics")
     assert [(line["route"], line["status"]) for line in lines()] == [("/metrics", 401)]
-    logging.getLogger("tart_serve").setLevel(logging.DEBUG)
+
+
+def test_probes_are_heard_when_debugging(keyed: TestClient, log_at: LogAt) -> None:
+    lines = log_at("debug")
     keyed.get("/healthz")
-    assert [(line["route"], line["level"]) for line in lines()[1:]] == [("/healthz", "debug")]
+    assert [(line["route"], line["level"]) for line in lines()] == [("/healthz", "debug")]
 
 
 def test_a_failure_inside_is_an_error_line(
