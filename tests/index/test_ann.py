@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from tart.errors import IndexFolderError
 from tart_index.ann.choose import Wanted, estimated_bytes, factories, lists_for
-from tart_index.ann.effort import Layers, Parameters
+from tart_index.ann.effort import Layers, Parameters, innermost
+from tart_index.ann.lists import ListedRows, Spread
 from tart_index.ann.making import parse
 from tart_index.ann.report import index_report
 from tart_index.ann.search import ApproximateSearch, load_structure, structure_file
@@ -96,6 +97,46 @@ def test_filtered_recall_keeps_the_promise(tuned: IndexFolder) -> None:
         found, true = search.search(queries, 10, allowed), exact(tuned).search(queries, 10, allowed)
         shares = [len(np.intersect1d(a, b)) / 10 for a, b in zip(found.rows, true.rows, strict=True)]
         assert np.mean(shares) > 0.85
+
+
+@pytest.mark.parametrize("share", [0.2, 0.05, 0.03])
+def test_what_passes_in_one_corner_is_found(tuned: IndexFolder, share: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tart_index.ann.search._EXACT_NUMBERS", 0)
+    assert tuned.manifest.structure is not None
+    vectors = np.concatenate(tuned.vectors)
+    towards = clustered(1, DIM, 17)[0]
+    allowed = np.argsort(np.argsort(-vectors @ towards)) < share * ROWS
+    queries = clustered(200, DIM, 18)
+    found = ApproximateSearch(tuned, threads=1).search(queries, 10, allowed)
+    true = exact(tuned).search(queries, 10, allowed)
+    shares = [len(np.intersect1d(a, b)) / 10 for a, b in zip(found.rows, true.rows, strict=True)]
+    # A graph has no lists whose rows could be counted, and walks where the query lies.
+    assert np.mean(shares) > (0.8 if tuned.manifest.structure.factory.startswith("HNSW") else 0.88)
+
+
+@pytest.mark.parametrize("factory", ["IVF32,PQ8x4fs,Refine(SQ8)", "OPQ8,IVF32,PQ8x4fs", "IVF32,SQ8", "HNSW16_SQ8"])
+def test_the_lists_that_hold_rows_are_known(factory: str) -> None:
+    index = parse(factory, DIM)
+    vectors = clustered(2_000, DIM, 19)
+    index.train(vectors)
+    index.add(vectors)
+    listed = ListedRows(index)
+    everything = listed.spread(np.ones(2_000, np.bool_))
+    assert everything.held is None
+    assert not everything.corner
+    if factory == "HNSW16_SQ8":
+        assert listed.spread(np.arange(2_000) < 7) == Spread()
+        return
+    moved = index.chain.at(0).apply_py(vectors) if factory.startswith("OPQ") else vectors
+    _, nearest = innermost(index).quantizer.search(moved, 1)
+    for rows in ([7], [0, 3, 1_999], range(40), np.flatnonzero(nearest[:, 0] < 5)):
+        mask = np.isin(np.arange(2_000), rows)
+        spread = listed.spread(mask)
+        assert spread.held is not None
+        assert np.flatnonzero(spread.held).tolist() == np.unique(nearest[mask]).tolist()
+        assert spread.lists == len(np.unique(nearest[mask]))
+        assert spread.corner
+    assert not listed.spread(np.arange(2_000) % 2 == 0).corner
 
 
 def test_every_row_asked_for_is_found_exactly(tuned: IndexFolder) -> None:
@@ -351,9 +392,9 @@ def test_the_effort_follows_what_passes(tuned: IndexFolder, monkeypatch: pytest.
     efforts = {point.k: dict(point.effort) for point in structure.chosen}
     asked: list[dict[str, int]] = []
 
-    def noted(layers: Layers, effort: dict[str, int], bits: Any = None) -> Parameters:
+    def noted(layers: Layers, effort: dict[str, int], *bits: Any) -> Parameters:
         asked.append(dict(effort))
-        return Parameters(layers, effort, bits)
+        return Parameters(layers, effort, *bits)
 
     monkeypatch.setattr("tart_index.ann.search.Parameters", noted)
     search = ApproximateSearch(tuned, threads=1)

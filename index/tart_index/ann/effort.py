@@ -34,17 +34,31 @@ class Layers(NamedTuple):
     def of(cls, index: Any) -> Layers:
         """Looks into an index."""
         faiss = import_faiss()
-        refined = isinstance(index, faiss.IndexRefine)
-        inner = faiss.downcast_index(index.base_index) if refined else faiss.downcast_index(index)
-        transformed = isinstance(inner, faiss.IndexPreTransform)
-        if transformed:
-            inner = faiss.downcast_index(inner.index)
-        return cls(refined, transformed, int(getattr(inner, "nlist", 0)), isinstance(inner, faiss.IndexHNSW))
+        inner = innermost(index)
+        return cls(
+            refined=isinstance(index, faiss.IndexRefine),
+            transformed=isinstance(_base(index), faiss.IndexPreTransform),
+            lists=int(getattr(inner, "nlist", 0)),
+            graph=isinstance(inner, faiss.IndexHNSW),
+        )
 
     @property
     def dial(self) -> str:
         """The one parameter that matters most; "" for a structure that has none, which is not served."""
         return "nprobe" if self.lists else "efSearch" if self.graph else ""
+
+
+def innermost(index: Any) -> Any:
+    """The index with the lists or the graph, inside of refinement and rotation."""
+    base = _base(index)
+    transformed = isinstance(base, import_faiss().IndexPreTransform)
+    return import_faiss().downcast_index(base.index) if transformed else base
+
+
+def _base(index: Any) -> Any:
+    """The index that finds the candidates."""
+    faiss = import_faiss()
+    return faiss.downcast_index(index.base_index if isinstance(index, faiss.IndexRefine) else index)
 
 
 def candidates(k: int) -> int:
@@ -83,14 +97,24 @@ class Parameters:
         layers: Of the index.
         effort: By FAISS's names.
         bits: One bit for each row of the index, the lowest first: those that may be found; None allows all.
+        lists: Shape: (inverted lists,), bool: those that may be looked into; None allows all.
     """
 
-    def __init__(self, layers: Layers, effort: Mapping[str, int], bits: NDArray[np.uint8] | None = None) -> None:
+    def __init__(
+        self,
+        layers: Layers,
+        effort: Mapping[str, int],
+        bits: NDArray[np.uint8] | None = None,
+        lists: NDArray[np.bool_] | None = None,
+    ) -> None:
         faiss = import_faiss()
-        self._kept: list[Any] = [bits]
-        selecting = {} if bits is None else {"sel": self._keep(faiss.IDSelectorBitmap(bits))}
+        self._kept: list[Any] = []
+        selecting = self._selecting(bits)
         parameters: Any
         if layers.lists:
+            if lists is not None:
+                only = self._selecting(np.packbits(lists, bitorder="little"))
+                selecting["quantizer_params"] = self._keep(faiss.SearchParameters(**only))
             parameters = faiss.SearchParametersIVF(nprobe=min(effort["nprobe"], layers.lists), **selecting)
         else:
             parameters = faiss.SearchParametersHNSW(efSearch=effort["efSearch"], **selecting)
@@ -100,6 +124,9 @@ class Parameters:
             inner = self._keep(parameters)
             parameters = faiss.IndexRefineSearchParameters(k_factor=effort["k_factor"], base_index_params=inner)
         self.faiss = parameters
+
+    def _selecting(self, bits: NDArray[np.uint8] | None) -> dict[str, Any]:
+        return {} if bits is None else {"sel": self._keep(import_faiss().IDSelectorBitmap(self._keep(bits)))}
 
     def _keep(self, thing: Any) -> Any:
         self._kept.append(thing)

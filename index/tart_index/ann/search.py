@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from tart.engines.share import share_of
 from tart.errors import IndexFolderError
 from tart_index.ann.effort import Layers, Parameters, candidates
+from tart_index.ann.lists import ListedRows, Spread
 from tart_index.ann.rows import CoveredRows
 from tart_index.ann.stored import ANN, StoredStructure
 from tart_index.exact import ExactSearch, Neighbours, best_first, import_faiss, merge
@@ -26,9 +28,10 @@ _EXACT_NUMBERS = 2_000_000
 _SERVES = 1.2
 # What passes a filter may lie far from the query: one in ten is searched for as if it were one in twenty.
 _FILTERED = 1.3
-# And what passes may all lie in one corner, in lists that a query without the filter would not look into: more of them
-# are searched, unless nearly everything passes.
-_WIDER = 1.5
+# And some of what passes may lie in lists that a query without the filter would not look into: more of them are
+# searched, unless nearly everything passes. Where most of it lies in one corner, what is nearest to a query from
+# outside is spread over many of the corner's lists, even where a query's own list is enough otherwise.
+_WIDER, _WIDER_IN_A_CORNER = 1.5, 2.0
 _NEARLY_ALL = 0.9
 
 
@@ -40,12 +43,22 @@ class _Selection(NamedTuple):
         mask: Shape: (rows of the structure,), bool.
         left: How many of the structure's rows may be found.
         bits: The mask, eight rows a byte, the lowest bit first.
+        spread: How the rows of the mask are spread over the inverted lists.
     """
 
     allowed: NDArray[np.bool_] | None
     mask: NDArray[np.bool_]
     left: int
     bits: NDArray[np.uint8]
+    spread: Spread
+
+    def widened(self, effort: int) -> int:
+        """The effort to take where so much is enough for as many neighbours without a filter."""
+        if self.left >= _NEARLY_ALL * len(self.mask):
+            return effort
+        if self.spread.corner:
+            return round(_WIDER_IN_A_CORNER * max(effort, math.sqrt(self.spread.lists)))
+        return round(_WIDER * effort)
 
 
 class ApproximateSearch:
@@ -53,8 +66,9 @@ class ApproximateSearch:
 
     Parts that are newer than the structure are searched exactly. A filter, or many deleted rows, widens the effort as
     if more neighbours were wanted: under a filter that lets one row in ten pass, the ten best allowed rows are about
-    the hundred best of all. Where that still finds too few, the rows that are allowed are all scored: so never fewer
-    than `k` are found while more are allowed, and never one that is not.
+    the hundred best of all. Inverted lists that hold no allowed row are passed over. Where that still finds too few,
+    the rows that are allowed are all scored: so never fewer than `k` are found while more are allowed, and never one
+    that is not.
 
     Args:
         folder: The version; its manifest names a structure.
@@ -73,6 +87,7 @@ class ApproximateSearch:
         self._layers = Layers.of(self._index)
         self._structure = structure
         self._rows = CoveredRows(structure, folder.manifest)
+        self._listed = ListedRows(self._index)
         # Plain arrays on the same pages: a memory map makes an object of its kind at every look.
         self._parts = [np.asarray(part) for part in folder.vectors]
         self._alive = folder.alive
@@ -113,8 +128,9 @@ class ApproximateSearch:
         mask = self._rows.in_structure(allowed)
         if mask is None:
             return None
-        bits = np.packbits(mask, bitorder="little")
-        selection = _Selection(allowed, mask, int(np.count_nonzero(mask)), bits)
+        left = int(np.count_nonzero(mask))
+        spread = self._listed.spread(mask) if left < _NEARLY_ALL * len(mask) else Spread()
+        selection = _Selection(allowed, mask, left, np.packbits(mask, bitorder="little"), spread)
         if allowed is None or allowed is self._alive or not allowed.flags.writeable:
             self._selection = selection
         return selection
@@ -128,8 +144,9 @@ class ApproximateSearch:
         if effort is None:
             return None
         if selection is not None:
-            dial, wider = self._layers.dial, _WIDER if passing < _NEARLY_ALL else 1.0
-            return Parameters(self._layers, {**effort, dial: round(effort[dial] * wider)}, selection.bits)
+            dial = self._layers.dial
+            wide = {**effort, dial: selection.widened(effort[dial])}
+            return Parameters(self._layers, wide, selection.bits, selection.spread.held)
         return self._parameters.setdefault(k, Parameters(self._layers, effort))
 
     def _effort(self, k: int, depth: float) -> dict[str, int] | None:
