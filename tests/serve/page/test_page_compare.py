@@ -91,6 +91,19 @@ def test_compare_is_turned_on_swapped_and_turned_off(visit: Any) -> None:
     assert visit.page.locator(".badge, .line").count() == 0
 
 
+def test_two_sides_that_would_ask_the_same_begin_with_a_stored_instruction(visit: Any) -> None:
+    visit.open({"q": QUERY, "index": "code", "i": ""})
+    visit.settled()
+    visit.page.locator("#results").focus()
+    visit.page.keyboard.press("c")
+    expect(visit.page.locator("#box-right")).to_be_visible()
+    visit.settled()
+    bare = [hit["id"] for hit in visit.asked(query=QUERY, instruction="")]
+    named = [hit["id"] for hit in visit.asked(query=QUERY, prompt_name="function")]
+    assert bare != named
+    assert (visit.ids("left"), visit.ids("right")) == (bare, named)
+
+
 def test_one_side_may_fail_alone(visit: Any) -> None:
     visit.expected.append("422")
     visit.open({"q": QUERY, "compare": 1, "i2": "word " * 300, "index": "code"})

@@ -118,13 +118,17 @@ export class InstructionBox {
    * @returns {HTMLElement}
    */
   _chip(label, instruction, title) {
-    const pressed = sameInstruction(this._meant(), instruction);
+    const pressed = sameInstruction(meant(this._chosen, this._stored), instruction);
     const attributes = { type: "button", class: "choice", title, "aria-pressed": String(pressed), "data-focus": label };
     return h("button", { ...attributes, onclick: () => this.choose(instruction) }, label);
   }
+}
 
-  /** @returns {Instruction} Where the index has no default, that is the same as none. */
-  _meant() {
-    return this._chosen.kind === "default" && !this._stored.default ? { kind: "none" } : this._chosen;
-  }
+/**
+ * @param {Instruction} instruction
+ * @param {Stored} stored
+ * @returns {Instruction} The default of an index that has none is the same as no instruction.
+ */
+export function meant(instruction, stored) {
+  return instruction.kind === "default" && !stored.default ? { kind: "none" } : instruction;
 }

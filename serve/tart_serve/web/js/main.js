@@ -9,13 +9,14 @@ import { clearFaults, markFaults } from "./faults.js";
 import { showFilterChips } from "./filter_chips.js";
 import { FilterEntry } from "./filter_entry.js";
 import { withComparison } from "./filters.js";
+import { meant } from "./instruction_box.js";
 import { KeyDialog } from "./key_dialog.js";
 import { bindKeys, moveToColumn, moveToHit, unfoldHit } from "./keyboard.js";
 import { Results } from "./results.js";
 import { Search } from "./search.js";
 import { askKeys, askServed, NOTHING_KNOWN } from "./served.js";
 import { SnippetDialog } from "./snippet_dialog.js";
-import { fromHash, MOST_HITS, toHash } from "./state.js";
+import { fromHash, MOST_HITS, sameInstruction, toHash } from "./state.js";
 import { flipTheme } from "./theme.js";
 import { examples, welcome } from "./welcome.js";
 
@@ -108,7 +109,7 @@ class Page {
 
   _showWelcome() {
     const offered = examples(storedInstructions(this._state, this._served), this._served.examples);
-    const compare = () => this._commit({ compare: true });
+    const compare = () => this._compare();
     redraw(byId("welcome"), welcome(offered, (instruction) => this._controls.boxes.left.choose(instruction), compare));
   }
 
@@ -148,7 +149,17 @@ class Page {
   }
 
   _toggleCompare() {
-    this._commit({ compare: !this._state.compare });
+    if (this._state.compare) this._commit({ compare: false });
+    else this._compare();
+  }
+
+  /** Two sides that ask the same show nothing: the right one then begins with an instruction that is stored. */
+  _compare() {
+    const { left, right } = { ...this._state, ...this._controls.drafts };
+    const stored = storedInstructions(this._state, this._served);
+    const [name] = Object.keys(stored.named);
+    const same = sameInstruction(meant(left, stored), meant(right, stored));
+    this._commit(same && name !== undefined ? { compare: true, right: { kind: "named", name } } : { compare: true });
   }
 
   _toggleRefine() {
