@@ -52,7 +52,7 @@ def main() -> None:
     shutil.rmtree(copied)
     told = json.loads(Path(f"{given.index}.json").read_text(encoding="utf-8"))
     found = {"seconds": seconds, "peak_mib": most, "bytes": given.index.stat().st_size, "factory": key}
-    print("\n" + json.dumps({**found, "told": {name: str(value) for name, value in told.items()}}))
+    print("\n" + json.dumps({**found, "told": {name: str(told[name]) for name in told if name != "index_path"}}))
 
 
 if __name__ == "__main__":
